@@ -1,0 +1,1 @@
+"""The pitwire command: start, watch, limit, halt and verify the system."""

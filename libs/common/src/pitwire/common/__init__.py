@@ -1,0 +1,1 @@
+"""Schemas, subjects, folds, bus and service shell shared by every Pitwire service."""

@@ -1,0 +1,1 @@
+"""Sends approved orders to venues and reports what became of them."""

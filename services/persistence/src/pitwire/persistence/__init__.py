@@ -1,0 +1,1 @@
+"""Writes the journal into PostgreSQL, rows and cursor in one transaction."""

@@ -1,0 +1,1 @@
+"""Approves or denies every order intent before execution sees it."""

@@ -1,0 +1,1 @@
+"""Runs strategy instances: market data in, order intents out."""
