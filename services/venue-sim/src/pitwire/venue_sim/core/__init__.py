@@ -1,0 +1,1 @@
+"""The venue's decisions: matching, accounts, filters, candles and markets; synchronous and deterministic."""
