@@ -1,0 +1,82 @@
+"""What every service may ask of the bus. Sequences are always those of the original stream, also on a copy."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One message. `sequence` is 0 for core messages; `pending` counts what the stream still held after it."""
+
+    subject: str
+    data: bytes
+    schema: str | None = None
+    trace: str = ""
+    sequence: int = 0
+    ts_ns: int = 0
+    pending: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StreamState:
+    """`epoch` names one life of the stream: when it was created. `last_sequence` 0 = empty since then."""
+
+    epoch: str
+    first_sequence: int
+    last_sequence: int
+
+
+class Subscription(Protocol):
+    """A core subscription."""
+
+    async def stop(self) -> None: ...
+
+
+class Bus(Protocol):
+    """Core messages may be lost; appended ones are not; readers see every record once, in order, without gap."""
+
+    async def publish(self, subject: str, data: bytes, headers: Mapping[str, str] | None = None) -> None:
+        """Core publish. Raises `BusUnavailable` while disconnected: nothing is buffered to land late."""
+        ...
+
+    async def subscribe(self, pattern: str, on_record: Callable[[Record], None]) -> Subscription:
+        """Calls `on_record` for each core message, in order; it must return at once and never raise."""
+        ...
+
+    async def append(
+        self,
+        subject: str,
+        data: bytes,
+        headers: Mapping[str, str] | None = None,
+        *,
+        expected_last: int | None = None,
+        message_id: str | None = None,
+    ) -> int:
+        """Appends to the stream of `subject`, returns the sequence.
+
+        With `expected_last` (0 = nothing there yet) only if the subject's last record still has that sequence.
+        `LostRace`: not stored, somebody else appended first. `OutcomeUnknown`: read back before doing anything else.
+        """
+        ...
+
+    def read(self, stream: str, filters: tuple[str, ...], *, after: int) -> AsyncIterator[list[Record]]:
+        """Batches of records with sequence > `after` on the given subject patterns, for ever, in order, gapless.
+
+        Survives server restarts by itself. An empty list means: caught up with everything that was there before.
+        """
+        ...
+
+    async def last(self, stream: str, subject: str) -> Record | None:
+        """The newest record on a literal subject, from the stream's leader; None when there is none."""
+        ...
+
+    async def last_of_each(self, stream: str, pattern: str) -> list[Record]:
+        """The newest record of every subject that fits, in stream order."""
+        ...
+
+    async def state(self, stream: str) -> StreamState: ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,147 @@
+"""Operators, alerts, health, jobs and quarantine: everything on the bus that is neither market nor order."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from pitwire.common.enums import AlertSeverity, CommandStatus, CommandVerb
+from pitwire.common.schemas.base import (
+    Count,
+    InstrumentRef,
+    Message,
+    NonNegative,
+    Number,
+    OrderRef,
+    Text,
+    TimeNs,
+    Token,
+)
+
+
+class Command(Message):
+    """An operator's wish: idempotent by id, expiring, with a reason, stored before it takes effect."""
+
+    command_id: OrderRef
+    operator: Token
+    service: Token
+    verb: CommandVerb
+    account: Token = "main"
+    args: dict[str, str] = {}
+    reason: Text
+    expires_ns: TimeNs = Field(description="wall clock")
+    ts_ns: TimeNs
+
+
+class CommandResult(Message):
+    """The one answer to a command."""
+
+    command_id: OrderRef
+    operator: Token
+    service: Token
+    status: CommandStatus
+    code: Text = ""
+    text: Text = ""
+    data: dict[str, str] = {}
+    oms_sequence: Count = Field(default=0, description="ledger record that carried the effect")
+    ts_ns: TimeNs
+
+
+class HaltSeen(Message):
+    """Execution's acknowledgement of a halt: from `ts_ns` on nothing in its scope leaves."""
+
+    halt_id: OrderRef
+    service: Token
+    slot: Token
+    oms_sequence: Count
+    cancels_requested: Count
+    ts_ns: TimeNs
+
+
+class Heartbeat(Message):
+    """Each process, several times a second and after each closed candle: alive, how far, how far behind."""
+
+    service: Token
+    slot: Token
+    instance: Token
+    ts_ns: TimeNs
+    ts_market_ns: TimeNs = Field(default=0, description="newest market time this process has fully handled")
+    cursor: Count = Field(default=0, description="OMS sequence it has fully handled")
+    lag: Count = Field(default=0, description="journal messages it knows of and has not handled")
+    leader: bool = False
+    ready: bool = False
+    config_hash: Text = ""
+    schema_hash: Text = ""
+    build: Text = ""
+
+
+class DecisionTrace(Message):
+    """Why a strategy did or did not trade at one event; the answer to `pitwire why`."""
+
+    account: Token
+    strategy: Token
+    instrument_id: InstrumentRef
+    ts_event_ns: TimeNs
+    signal: Token = Field(description="BUY SELL HOLD WARMING_UP")
+    reason: Text
+    values: dict[str, str] = {}
+    target_position: Number | None = None
+    intent_no: Count = Field(default=0, description="0: no intent followed")
+    ts_ns: TimeNs
+
+
+class RiskMetrics(Message):
+    """`portfolio.<account>.risk`: where the account stands against its limits, in quote currency."""
+
+    account: Token
+    equity: Number
+    cash: Number
+    start_of_day_equity: Number
+    peak_equity: Number
+    daily_pnl: Number
+    daily_loss_remaining: Number
+    drawdown_percent: NonNegative
+    drawdown_max_percent: NonNegative
+    open_positions: Count
+    working_orders: Count
+    trading_state: Token
+    oms_sequence: Count
+    ts_market_ns: TimeNs
+    ts_ns: TimeNs
+
+
+class Alert(Message):
+    """`alert.<severity>.<source>`: a person should look."""
+
+    alert_id: OrderRef
+    severity: AlertSeverity
+    source: Token
+    code: Token
+    text: Text
+    account: Text = ""
+    strategy: Text = ""
+    data: dict[str, str] = {}
+    ts_ns: TimeNs
+
+
+class DeadLetter(Message):
+    """`dlq.<service>`: a message that could not be handled, whole, with its place and reason."""
+
+    service: Token
+    subject: Text
+    stream: Text = ""
+    sequence: Count = 0
+    schema_header: Text = ""
+    reason: Text
+    payload_base64: str = Field(max_length=200_000)
+    ts_ns: TimeNs
+
+
+class BacktestJob(Message):
+    """`job.backtest.<sweep>`: one parameter set to run."""
+
+    job_id: OrderRef
+    sweep: Token
+    strategy: Text
+    params: dict[str, str] = {}
+    data: tuple[Text, ...] = ()
+    ts_ns: TimeNs

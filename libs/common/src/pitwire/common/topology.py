@@ -1,0 +1,245 @@
+"""Streams, NATS accounts and principals as data; applied by `pitwire topology apply`, never on subscribe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from pitwire.common import subjects
+from pitwire.common.clock import NS_PER_S
+
+MEBIBYTE: Final = 1024 * 1024
+GIBIBYTE: Final = 1024 * MEBIBYTE
+INTENTS_PER_STRATEGY_MAX: Final = 1_000
+INTENT_AGE_MAX_S: Final = 120
+
+
+class NatsAccount(StrEnum):
+    """Who can reach what. Only gate, execution and operators live where the journal is written."""
+
+    TRADING = "TRADING"
+    STRAT = "STRAT"
+    READ = "READ"
+    MD = "MD"
+
+
+class Durability(StrEnum):
+    """SYNC waits for the disk before the acknowledgement; ASYNC writes behind, so that history costs orders nothing."""
+
+    SYNC = "default"
+    ASYNC = "async"
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One stream. `copied_to` names the accounts that hold a sourced copy under the same name."""
+
+    name: str
+    account: NatsAccount
+    subjects: tuple[str, ...]
+    doc: str
+    durability: Durability
+    max_bytes: int
+    discard: str = "new"
+    max_age_s: int = 0
+    per_subject_max: int = -1
+    discard_new_per_subject: bool = False
+    deny_delete: bool = False
+    copied_to: tuple[NatsAccount, ...] = ()
+
+    def config(self) -> dict[str, Any]:
+        """The server's JSON for the stream itself."""
+        return {
+            "name": self.name,
+            "description": self.doc,
+            "subjects": list(self.subjects),
+            "storage": "file",
+            "retention": "limits",
+            "discard": self.discard,
+            "discard_new_per_subject": self.discard_new_per_subject,
+            "max_msgs_per_subject": self.per_subject_max,
+            "max_bytes": self.max_bytes,
+            "max_age": self.max_age_s * NS_PER_S,
+            "num_replicas": 1,
+            "deny_delete": self.deny_delete,
+            "allow_direct": False,
+            "persist_mode": self.durability.value,
+        }
+
+    def copy_config(self, account: NatsAccount) -> dict[str, Any]:
+        """The server's JSON for the sourced copy in `account`: read only, rebuilt from the source when lost."""
+        return {
+            "name": self.name,
+            "description": f"copy of {self.account}.{self.name}",
+            "storage": "file",
+            "retention": "limits",
+            "discard": "old",
+            "max_bytes": self.max_bytes,
+            "max_age": self.max_age_s * NS_PER_S,
+            "max_msgs_per_subject": self.per_subject_max,
+            "num_replicas": 1,
+            "allow_direct": False,
+            "persist_mode": Durability.ASYNC.value,
+            "sources": [
+                {
+                    "name": self.name,
+                    "external": {"api": api_prefix(self.account), "deliver": deliver_prefix(self.account, account)},
+                }
+            ],
+        }
+
+
+def api_prefix(source: NatsAccount) -> str:
+    """Under which subject a copying account reaches the source account's consumer API."""
+    return f"{source}.API"
+
+
+def deliver_prefix(source: NatsAccount, target: NatsAccount) -> str:
+    return f"copy.{source}.{target}".lower()
+
+
+OMS: Final = Stream(
+    name="OMS",
+    account=NatsAccount.TRADING,
+    subjects=("oms.>",),
+    doc="the journal: decisions, execution events, halts and resumes in one total order",
+    durability=Durability.SYNC,
+    max_bytes=4 * GIBIBYTE,
+    deny_delete=True,
+    copied_to=(NatsAccount.STRAT, NatsAccount.READ),
+)
+INTENTS: Final = Stream(
+    name="INTENT",
+    account=NatsAccount.TRADING,
+    subjects=(subjects.pattern(subjects.INTENT),),
+    doc="what strategies ask for, until decided or expired",
+    durability=Durability.ASYNC,
+    max_bytes=64 * MEBIBYTE,
+    max_age_s=INTENT_AGE_MAX_S,
+    per_subject_max=INTENTS_PER_STRATEGY_MAX,
+    discard_new_per_subject=True,
+)
+CONTROL: Final = Stream(
+    name="CTL",
+    account=NatsAccount.TRADING,
+    subjects=("ctl.cmd.>", "ctl.res.>", "ctl.seen.>"),
+    doc="operator commands and their answers: the audit trail",
+    durability=Durability.SYNC,
+    max_bytes=256 * MEBIBYTE,
+    deny_delete=True,
+    copied_to=(NatsAccount.READ,),
+)
+STATE: Final = Stream(
+    name="STATE",
+    account=NatsAccount.TRADING,
+    subjects=(subjects.pattern(subjects.HEARTBEAT), subjects.pattern(subjects.RISK_METRICS)),
+    doc="last heartbeat of each process and last risk metrics of each account",
+    durability=Durability.ASYNC,
+    max_bytes=16 * MEBIBYTE,
+    discard="old",
+    per_subject_max=1,
+)
+CANDLES: Final = Stream(
+    name="CANDLES",
+    account=NatsAccount.MD,
+    subjects=(subjects.pattern(subjects.CANDLE),),
+    doc="closed candles: warm-up of strategies, rows of `candles`",
+    durability=Durability.ASYNC,
+    max_bytes=1 * GIBIBYTE,
+    discard="old",
+    copied_to=(NatsAccount.STRAT, NatsAccount.READ),
+)
+INSTRUMENTS: Final = Stream(
+    name="INSTRUMENTS",
+    account=NatsAccount.MD,
+    subjects=(subjects.pattern(subjects.INSTRUMENT),),
+    doc="last definition of each instrument",
+    durability=Durability.ASYNC,
+    max_bytes=16 * MEBIBYTE,
+    discard="old",
+    per_subject_max=1,
+    copied_to=(NatsAccount.TRADING, NatsAccount.STRAT, NatsAccount.READ),
+)
+ALERTS: Final = Stream(
+    name="ALERTS",
+    account=NatsAccount.READ,
+    subjects=(subjects.pattern(subjects.ALERT),),
+    doc="alerts of every service",
+    durability=Durability.ASYNC,
+    max_bytes=64 * MEBIBYTE,
+    discard="old",
+)
+DEAD_LETTERS: Final = Stream(
+    name="DLQ",
+    account=NatsAccount.READ,
+    subjects=(subjects.pattern(subjects.DEAD_LETTER),),
+    doc="messages nobody could handle, whole, with their place and reason",
+    durability=Durability.ASYNC,
+    max_bytes=64 * MEBIBYTE,
+    discard="old",
+)
+TRACES: Final = Stream(
+    name="TRACES",
+    account=NatsAccount.READ,
+    subjects=(subjects.pattern(subjects.DECISION_TRACE),),
+    doc="why strategies did or did not trade",
+    durability=Durability.ASYNC,
+    max_bytes=256 * MEBIBYTE,
+    discard="old",
+)
+
+STREAMS: Final = (OMS, INTENTS, CONTROL, STATE, CANDLES, INSTRUMENTS, ALERTS, DEAD_LETTERS, TRACES)
+BY_NAME: Final = {stream.name: stream for stream in STREAMS}
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """One identity: where it lives and which streams it reads there. What it writes follows from the registry."""
+
+    name: str
+    account: NatsAccount
+    reads: tuple[Stream, ...]
+    doc: str
+    hears: tuple[str, ...] = field(default=())
+    """Core subjects it subscribes to."""
+
+
+MARKET_DATA_PATTERN: Final = "md.>"
+PRINCIPALS: Final = (
+    Principal("market-data", NatsAccount.MD, (CANDLES, INSTRUMENTS), "feeds in, market data out"),
+    Principal(
+        "strategy",
+        NatsAccount.STRAT,
+        (OMS, CANDLES, INSTRUMENTS),
+        "market data and own fills in, intents out",
+        (MARKET_DATA_PATTERN, subjects.pattern(subjects.RISK_METRICS)),
+    ),
+    Principal(
+        "risk-gate",
+        NatsAccount.TRADING,
+        (INTENTS, OMS, CONTROL, INSTRUMENTS),
+        "intents in, ledger out",
+        (MARKET_DATA_PATTERN,),
+    ),
+    Principal(
+        "execution",
+        NatsAccount.TRADING,
+        (OMS, INSTRUMENTS),
+        "approvals in, execution events out",
+        (MARKET_DATA_PATTERN, subjects.pattern(subjects.HEARTBEAT)),
+    ),
+    Principal(
+        "persistence",
+        NatsAccount.READ,
+        (OMS, CONTROL, CANDLES, INSTRUMENTS, ALERTS, TRACES, DEAD_LETTERS),
+        "everything in, rows out",
+    ),
+    Principal(
+        "operator",
+        NatsAccount.TRADING,
+        (OMS, CONTROL, STATE, INSTRUMENTS),
+        "people and their tools: commands and halts out",
+        (subjects.pattern(subjects.HEARTBEAT), subjects.pattern(subjects.RISK_METRICS)),
+    ),
+)
