@@ -21,11 +21,11 @@ export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
 # $(call install,LOCK FILE,MEMBER FOLDERS): uv, and where it fails (it knows nothing of pip's settings) pip on the same lock.
 define install
-	{ $(UV) -q pip install --require-hashes --only-binary :all: -r $(1) && \
+	{ $(UV) -q pip install --require-hashes -r $(1) && \
 	  $(if $(2),$(UV) -q pip install --no-deps --no-sources --no-build-isolation $(addprefix -e ./,$(2)),true); } 2>$(VENV)/uv.log || \
 	{ echo "uv could not install $(1) (reason in $(VENV)/uv.log); using pip, which takes longer"; \
-	  $(PY) -m pip install -q --require-hashes -r $(1) && \
-	  $(if $(2),$(PY) -m pip install -q --no-deps --no-build-isolation $(addprefix -e ./,$(2)),true); }
+	  $(PY) -m pip install -qq --require-hashes -r $(1) && \
+	  $(if $(2),PATH="$$PWD/$(VENV)/bin:$$PATH" $(PY) -m pip install -qq --no-deps --no-build-isolation $(addprefix -e ./,$(2)),true); }
 endef
 UV = UV_CACHE_DIR="$${UV_CACHE_DIR:-$$( [ -w "$${HOME:-/nonexistent}" ] && echo "$$HOME/.cache/uv" || echo "$(VENV)/uv-cache" )}" $(VENV)/bin/uv
 
@@ -91,7 +91,7 @@ $(STAMP): requirements.lock pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS
 	    "python3-venv" >&2; exit 1; }; \
 	  rm -rf $(VENV) && "$$python" -m venv $(VENV); }
 	@sed -n '/^uv==/,/[^\\]$$/p' requirements.lock >$(VENV)/uv.lock
-	@$(PY) -m pip install -q --require-hashes --only-binary :all: -r $(VENV)/uv.lock || echo "uv is not to be had; using pip"
+	@$(PY) -m pip install -qq --require-hashes --only-binary :all: -r $(VENV)/uv.lock || echo "uv is not to be had; using pip"
 	@$(call install,requirements.lock,$(MEMBERS))
 	@rm -f $(VENV)/.ready-*; touch $@
 
