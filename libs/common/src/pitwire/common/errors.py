@@ -10,6 +10,7 @@
     |  `- StoreUnavailable     the database did not answer
     |- OutcomeUnknown          the outside may or may not have acted: never repeat, ask what happened
     |- LostRace                another writer won the compare-and-set: read back and go on from there
+    |- AppendRefused           the stream said no (full, not allowed): nothing was stored
     `- InvariantBroken         our own promise broke: stop, recover as a first start does
 """
 
@@ -92,6 +93,12 @@ class LostRace(PitwireError):
     """Another writer appended first."""
 
     code = "LOST_RACE"
+
+
+class AppendRefused(PitwireError):
+    """The stream refused the record for another reason than the compare-and-set; nothing was stored."""
+
+    code = "APPEND_REFUSED"
 
 
 class InvariantBroken(PitwireError):

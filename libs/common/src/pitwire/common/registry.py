@@ -37,6 +37,7 @@ FLOWS: Final = (
     Flow(
         subjects.LEDGER,
         (
+            ledger.IncarnationStarted,
             ledger.RiskDecision,
             ledger.MarksRecorded,
             ledger.DayRolled,

@@ -84,7 +84,10 @@ class Stream:
             "sources": [
                 {
                     "name": self.name,
-                    "external": {"api": api_prefix(self.account), "deliver": deliver_prefix(self.account, account)},
+                    "external": {
+                        "api": api_prefix(self.account),
+                        "deliver": f"{deliver_prefix(self.account, account)}.{self.name}",
+                    },
                 }
             ],
         }

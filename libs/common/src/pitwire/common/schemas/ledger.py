@@ -104,6 +104,13 @@ class LedgerEvent(Message):
     ts_market_ns: TimeNs = Field(default=0, description="market clock the decision was made at")
 
 
+class IncarnationStarted(LedgerEvent):
+    """The first record of a ledger, and again after a journal was lost and rebuilt: part of every client order id."""
+
+    incarnation: Token
+    reason: Text
+
+
 class RiskDecision(LedgerEvent):
     """Verdicts on one to twenty intents, in the order they were read."""
 

@@ -1,0 +1,223 @@
+"""The bus over NATS: one connection per process, own reader and own append (why: nats-py pitfalls, docs/adr)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from nats import errors as nats_errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription as NatsSubscription
+
+from pitwire.common.bus.port import Record, StreamState, Subscription
+from pitwire.common.bus.reader import OrderedReader, record_of, source_sequence_of
+from pitwire.common.codec import SCHEMA_HEADER, TRACE_HEADER
+from pitwire.common.errors import AppendRefused, BusUnavailable, LostRace, OutcomeUnknown
+from pitwire.common.permissions import inbox_prefix
+
+CONNECT_TIMEOUT_S: Final = 2
+RECONNECT_WAIT_S: Final = 0.05
+PING_INTERVAL_S: Final = 2
+PINGS_OUTSTANDING_MAX: Final = 2
+FIRST_CONNECT_TRIES_MAX: Final = 100
+REQUEST_TIMEOUT_S: Final = 3.0
+APPEND_TIMEOUT_S: Final = 3.0
+SUBSCRIPTION_MESSAGES_MAX: Final = 65_536
+SUBSCRIPTION_BYTES_MAX: Final = 64 * 1024 * 1024
+
+EXPECTED_LAST_HEADER: Final = "Nats-Expected-Last-Subject-Sequence"
+MESSAGE_ID_HEADER: Final = "Nats-Msg-Id"
+LOST_RACE_CODES: Final = frozenset({10071, 10164})
+"""Wrong last sequence, and the same while another write is in flight: both mean somebody else was first."""
+
+NOT_FOUND: Final = 404
+
+
+class NatsBus:
+    """`Bus` on a real nats-server. Made by `NatsBus.connect`."""
+
+    def __init__(self, client: Client, *, on_trouble: Callable[[str], None]) -> None:
+        self._client = client
+        self._on_trouble = on_trouble
+        self._readers: list[OrderedReader] = []
+
+    @classmethod
+    async def connect(
+        cls,
+        url: str,
+        *,
+        principal: str,
+        name: str,
+        seed_file: Path | None,
+        on_trouble: Callable[[str], None],
+        on_closed: Callable[[], None],
+    ) -> NatsBus:
+        """Connects as `principal`; `BusUnavailable` when no server answers within the first tries.
+
+        `on_trouble` is told every asynchronous error and must not block; `on_closed` is called when the client
+        gave up for good (credentials changed): the process should end, since it can never come back by itself.
+        """
+        client = Client()
+        bus = cls(client, on_trouble=on_trouble)
+
+        async def trouble(error: Exception) -> None:
+            on_trouble(f"{type(error).__name__}: {error}")
+
+        async def closed() -> None:
+            on_closed()
+
+        async def disconnected() -> None:
+            on_trouble("disconnected")
+
+        async def reconnected() -> None:
+            on_trouble("reconnected")
+            for reader in bus._readers:
+                reader.on_reconnected()
+
+        try:
+            await client.connect(
+                servers=[url],
+                name=name,
+                error_cb=trouble,
+                closed_cb=closed,
+                disconnected_cb=disconnected,
+                reconnected_cb=reconnected,
+                connect_timeout=CONNECT_TIMEOUT_S,
+                reconnect_time_wait=RECONNECT_WAIT_S,
+                max_reconnect_attempts=-1,
+                ping_interval=PING_INTERVAL_S,
+                max_outstanding_pings=PINGS_OUTSTANDING_MAX,
+                inbox_prefix=inbox_prefix(principal).encode(),
+                nkeys_seed_str=seed_file.read_text(encoding="ascii").strip() if seed_file else None,
+                pending_size=0,
+            )
+        except (OSError, nats_errors.Error, asyncio.TimeoutError) as error:
+            raise BusUnavailable(f"{url} as {principal}: {type(error).__name__}: {error}") from None
+        return bus
+
+    @property
+    def is_connected(self) -> bool:
+        return self._client.is_connected
+
+    async def publish(self, subject: str, data: bytes, headers: Mapping[str, str] | None = None) -> None:
+        try:
+            await self._client.publish(subject, data, headers=dict(headers) if headers else None)
+        except (nats_errors.Error, OSError) as error:
+            raise BusUnavailable(f"{subject}: {type(error).__name__}") from None
+
+    async def subscribe(self, pattern: str, on_record: Callable[[Record], None]) -> Subscription:
+        async def deliver(message: Msg) -> None:
+            headers = message.headers or {}
+            on_record(
+                Record(
+                    message.subject, message.data, headers.get(SCHEMA_HEADER), headers.get(TRACE_HEADER, "")
+                )
+            )
+
+        subscription = await self._client.subscribe(
+            pattern,
+            cb=deliver,
+            pending_msgs_limit=SUBSCRIPTION_MESSAGES_MAX,
+            pending_bytes_limit=SUBSCRIPTION_BYTES_MAX,
+        )
+        return _CoreSubscription(subscription)
+
+    async def append(
+        self,
+        subject: str,
+        data: bytes,
+        headers: Mapping[str, str] | None = None,
+        *,
+        expected_last: int | None = None,
+        message_id: str | None = None,
+    ) -> int:
+        fields = dict(headers) if headers else {}
+        if expected_last is not None:
+            fields[EXPECTED_LAST_HEADER] = str(expected_last)
+        if message_id is not None:
+            fields[MESSAGE_ID_HEADER] = message_id
+        try:
+            reply = await self._client.request(subject, data, timeout=APPEND_TIMEOUT_S, headers=fields or None)
+        except nats_errors.NoRespondersError:
+            raise AppendRefused(f"{subject}: no stream takes this subject") from None
+        except nats_errors.OutboundBufferLimitError:
+            raise BusUnavailable(f"{subject}: not connected") from None
+        except (nats_errors.Error, OSError, asyncio.TimeoutError) as error:
+            raise OutcomeUnknown(f"{subject}: {type(error).__name__}, it may or may not be stored") from None
+        return _sequence_of(subject, reply.data)
+
+    async def read(self, stream: str, filters: tuple[str, ...], *, after: int) -> AsyncIterator[list[Record]]:
+        reader = OrderedReader(self._client, self.api, stream, filters, after=after, on_trouble=self._on_trouble)
+        self._readers.append(reader)
+        try:
+            async with contextlib.aclosing(reader.batches()) as batches:
+                async for batch in batches:
+                    yield batch
+        finally:
+            self._readers.remove(reader)
+
+    async def last(self, stream: str, subject: str) -> Record | None:
+        raw = await self.api(f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject})
+        return None if raw.get("error") else record_of(raw["message"])
+
+    async def last_of_each(self, stream: str, pattern: str) -> list[Record]:
+        info = await self.api(f"STREAM.INFO.{stream}", {"subjects_filter": pattern})
+        found = [await self.last(stream, subject) for subject in info.get("state", {}).get("subjects") or ()]
+        return sorted((record for record in found if record), key=lambda record: record.sequence)
+
+    async def state(self, stream: str) -> StreamState:
+        info = await self.api(f"STREAM.INFO.{stream}", {})
+        if info.get("error"):
+            raise BusUnavailable(f"stream {stream}: {info['error'].get('description')}")
+        state = info["state"]
+        first, last = int(state["first_seq"]), int(state["last_seq"])
+        if info["config"].get("sources") and last:
+            newest = await self.api(f"STREAM.MSG.GET.{stream}", {"seq": last})
+            last = source_sequence_of(newest["message"]) if "message" in newest else 0
+        return StreamState(epoch=str(info["created"]), first_sequence=first, last_sequence=last)
+
+    async def api(self, request: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """One JetStream API request; the reply as JSON, errors included. `BusUnavailable` when nobody answers."""
+        subject = f"$JS.API.{request}"
+        try:
+            reply = await self._client.request(subject, orjson.dumps(body), timeout=REQUEST_TIMEOUT_S)
+        except (nats_errors.Error, OSError, asyncio.TimeoutError) as error:
+            raise BusUnavailable(f"{subject}: {type(error).__name__}") from None
+        found: dict[str, Any] = orjson.loads(reply.data)
+        return found
+
+    async def close(self) -> None:
+        """Ends the connection at once; what was appended is stored, what was only published may be lost."""
+        if not self._client.is_closed:
+            await self._client.close()
+
+
+class _CoreSubscription:
+    def __init__(self, subscription: NatsSubscription) -> None:
+        self._subscription = subscription
+
+    async def stop(self) -> None:
+        try:
+            await self._subscription.unsubscribe()
+        except nats_errors.Error:
+            return
+
+
+def _sequence_of(subject: str, data: bytes) -> int:
+    try:
+        answer = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        raise OutcomeUnknown(f"{subject}: the answer is not an acknowledgement") from None
+    error = answer.get("error")
+    if error is None:
+        return int(answer["seq"])
+    if error.get("err_code") in LOST_RACE_CODES:
+        raise LostRace(f"{subject}: {error.get('description')}")
+    raise AppendRefused(f"{subject}: {error.get('description')} ({error.get('err_code')})")
+
+

@@ -1,0 +1,195 @@
+"""The one configuration file `pitwire.toml` and the environment of a process; every mistake is named with its place."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pitwire.common.errors import ConfigError
+from pitwire.common.ids import MANUAL_STRATEGY, content_hash, venue_of
+from pitwire.common.schemas.base import Asset, InstrumentRef, NonNegative, Positive, Symbol, Token
+from pitwire.common.schemas.limits import AccountLimits
+
+CONFIG_FILE: Final = "pitwire.toml"
+Url = Annotated[str, Field(pattern=r"^(http|https|ws|wss)://[^\s]+$")]
+
+
+class Section(BaseModel):
+    """A part of the file: frozen, and an unknown key is an error that names it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Mode(StrEnum):
+    """Paper trades on a simulated venue; testnet and live need keys of that venue."""
+
+    PAPER = "paper"
+    TESTNET = "testnet"
+    LIVE = "live"
+
+
+class RunConfig(Section):
+    mode: Mode = Mode.PAPER
+
+
+class VenueConfig(Section):
+    """Where a venue is reached. `pitwire up` fills in the addresses of the simulated one."""
+
+    kind: Literal["binance"] = "binance"
+    rest: Url = Field(description="base address of REST, without /api/v3")
+    ws: Url = Field(description="base address of market streams, without /stream")
+    ws_api: Url = Field(description="full address of the WebSocket API")
+    instruments: Annotated[tuple[Symbol, ...], Field(min_length=1, description="symbols to follow, BTC-USDT")]
+    recv_window_ms: Annotated[int, Field(gt=0, le=2000)] = 2000
+    silence_max_ms: Annotated[int, Field(ge=500)] = 10_000
+    history_candles: Annotated[int, Field(ge=0, le=1000)] = 500
+
+
+class VenueAccountConfig(Section):
+    """An account at a venue and the key that opens it."""
+
+    venue: Token
+    account: Token = Field(description="the risk account it belongs to")
+    key_file: Path = Field(description="JSON with api_key and api_secret, readable by its owner alone")
+
+
+class LimitsConfig(AccountLimits):
+    """The limits of `pitwire.toml`: like every section, an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class AccountConfig(Section):
+    """A risk account: the unit of limits."""
+
+    quote: Asset = Field(description="currency of equity and limits")
+    capital: dict[Asset, NonNegative] = Field(description="what is in it at first start; later deposits are commands")
+    limits: LimitsConfig
+
+
+class StrategyConfig(Section):
+    """One running instance of a strategy with its own sub-ledger."""
+
+    type: str = Field(min_length=1, description="momentum, mean_reversion, or path/to/file.py:Class")
+    account: Token
+    capital: Positive = Field(description="quote currency it sizes by")
+    instruments: Annotated[tuple[InstrumentRef, ...], Field(min_length=1)]
+    interval: Token = "1m"
+    intent_ttl_ms: Annotated[int, Field(gt=0, le=60_000)] = 2_000
+    params: dict[str, str | int | float | bool] = {}
+
+
+class PitwireConfig(Section):
+    """The whole file."""
+
+    run: RunConfig = RunConfig()
+    venues: dict[Token, VenueConfig]
+    venue_accounts: dict[Token, VenueAccountConfig]
+    accounts: dict[Token, AccountConfig]
+    strategies: dict[Token, StrategyConfig] = {}
+
+    @model_validator(mode="after")
+    def _references_exist(self) -> Self:
+        for name, venue_account in self.venue_accounts.items():
+            _known(venue_account.venue, self.venues, f"venue_accounts.{name}.venue")
+            _known(venue_account.account, self.accounts, f"venue_accounts.{name}.account")
+        for name, strategy in self.strategies.items():
+            if name == MANUAL_STRATEGY:
+                msg = f"strategies.{name}: this name is kept for orders of operators"
+                raise ValueError(msg)
+            _known(strategy.account, self.accounts, f"strategies.{name}.account")
+            for instrument in strategy.instruments:
+                _known(venue_of(instrument), self.venues, f"strategies.{name}.instruments ({instrument})")
+        return self
+
+    @property
+    def config_hash(self) -> str:
+        """sha256 of the effective configuration; services that disagree do not trade together."""
+        return content_hash(self.model_dump_json().encode())
+
+    def strategies_of(self, account: str) -> dict[str, StrategyConfig]:
+        return {name: s for name, s in self.strategies.items() if s.account == account}
+
+    def venue_accounts_of(self, account: str) -> dict[str, VenueAccountConfig]:
+        return {name: v for name, v in self.venue_accounts.items() if v.account == account}
+
+    def instruments(self) -> tuple[str, ...]:
+        """Every instrument followed, as `instrument_id`."""
+        return tuple(f"{symbol}.{name}" for name, venue in self.venues.items() for symbol in venue.instruments)
+
+
+def _known(name: str, section: Mapping[str, object], where: str) -> None:
+    if name not in section:
+        msg = f"{where}: {name!r} is not configured; known: {', '.join(sorted(section)) or 'none'}"
+        raise ValueError(msg)
+
+
+def load_config(path: Path | None = None, *, environ: Mapping[str, str] | None = None) -> PitwireConfig:
+    """Reads the file (default: PITWIRE_CONFIG, else ./pitwire.toml); `ConfigError` names key and reason.
+
+    Relative paths in the file are meant from the folder of the file.
+    """
+    environ = os.environ if environ is None else environ
+    path = path or Path(environ.get("PITWIRE_CONFIG", CONFIG_FILE))
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(where=str(path), what=f"cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(where=str(path), what=f"is not TOML: {error}") from None
+    try:
+        config = PitwireConfig.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError(where=str(path), what=explain(error)) from None
+    return _with_absolute_keys(config, path.resolve().parent)
+
+
+def explain(error: ValidationError) -> str:
+    """One line per mistake: the key as written in the file, then the reason."""
+    lines: list[str] = []
+    for item in error.errors():
+        key = ".".join(str(part) for part in item["loc"])
+        reason = "unknown key" if item["type"] == "extra_forbidden" else item["msg"].removeprefix("Value error, ")
+        lines.append(f"{key}: {reason}" if key else reason)
+    return "; ".join(lines)
+
+
+def _with_absolute_keys(config: PitwireConfig, folder: Path) -> PitwireConfig:
+    accounts = {
+        name: v.model_copy(update={"key_file": folder / v.key_file}) for name, v in config.venue_accounts.items()
+    }
+    return config.model_copy(update={"venue_accounts": accounts})
+
+
+class ServiceSettings(Section):
+    """What a process is told by its environment (names in the reference)."""
+
+    nats_url: str = "nats://127.0.0.1:4222"
+    nats_seed_file: Path | None = None
+    database_url: str = ""
+    slot: Token = "0"
+    health_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    health_host: str = "127.0.0.1"
+    data_dir: Path = Path(".pitwire")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    otlp_endpoint: str = ""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> ServiceSettings:
+        """`PITWIRE_<FIELD>` for each field; `ConfigError` names the variable."""
+        environ = os.environ if environ is None else environ
+        raw = {
+            name: environ[f"PITWIRE_{name.upper()}"]
+            for name in cls.model_fields
+            if environ.get(f"PITWIRE_{name.upper()}", "")
+        }
+        try:
+            return cls.model_validate(raw)
+        except ValidationError as error:
+            raise ConfigError(where="environment", what=f"PITWIRE_ settings: {explain(error)}") from None

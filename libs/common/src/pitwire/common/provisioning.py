@@ -1,0 +1,54 @@
+"""Applies the topology to a server: streams and sourced copies, idempotent, by the provisioner of each account."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from pitwire.common.bus.nats import NatsBus
+from pitwire.common.errors import ConfigError
+from pitwire.common.permissions import provisioner
+from pitwire.common.topology import STREAMS, NatsAccount
+
+NAME_IN_USE: Final = 10058
+
+
+async def apply_topology(url: str, seeds: Path) -> list[str]:
+    """Creates or updates every stream; `seeds` holds the identities. Returns one line per stream made or found."""
+    report: list[str] = []
+    for account in NatsAccount:
+        name = provisioner(account)
+        bus = await NatsBus.connect(
+            url,
+            principal=name,
+            name=name,
+            seed_file=seeds / f"{name}.nk",
+            on_trouble=lambda _: None,
+            on_closed=lambda: None,
+        )
+        try:
+            for config in _configs_in(account):
+                report.append(f"{account.value}.{config['name']}: {await _ensure(bus, config)}")
+        finally:
+            await bus.close()
+    return report
+
+
+def _configs_in(account: NatsAccount) -> list[dict[str, Any]]:
+    own = [stream.config() for stream in STREAMS if stream.account is account]
+    copies = [stream.copy_config(account) for stream in STREAMS if account in stream.copied_to]
+    return own + copies
+
+
+async def _ensure(bus: NatsBus, config: dict[str, Any]) -> str:
+    name = config["name"]
+    answer = await bus.api(f"STREAM.CREATE.{name}", config)
+    error = answer.get("error")
+    if error is None:
+        return "ready"
+    if error.get("err_code") == NAME_IN_USE:
+        answer = await bus.api(f"STREAM.UPDATE.{name}", config)
+        error = answer.get("error")
+        if error is None:
+            return "updated"
+    raise ConfigError(where=f"stream {name}", what=f"{error.get('description')} ({error.get('err_code')})")
