@@ -1,17 +1,17 @@
 """Errors, sorted by what the caller should do.
 
-    PitwireError
-    |- UsageError              the operator or the configuration is wrong: say what, where, and stop
-    |  |- ConfigError          a setting: unknown key, wrong unit, negative limit
-    |  `- InvalidName          a name that cannot stand in a subject
-    |- DecodeError             the message is bad: quarantine it, count it, go on
-    |- TransientError          the outside failed and repeating is safe: retry with backoff, bounded
-    |  |- BusUnavailable       the bus did not answer
-    |  `- StoreUnavailable     the database did not answer
-    |- OutcomeUnknown          the outside may or may not have acted: never repeat, ask what happened
-    |- LostRace                another writer won the compare-and-set: read back and go on from there
-    |- AppendRefused           the stream said no (full, not allowed): nothing was stored
-    `- InvariantBroken         our own promise broke: stop, recover as a first start does
+PitwireError
+|- UsageError              the operator or the configuration is wrong: say what, where, and stop
+|  |- ConfigError          a setting: unknown key, wrong unit, negative limit
+|  `- InvalidName          a name that cannot stand in a subject
+|- DecodeError             the message is bad: quarantine it, count it, go on
+|- TransientError          the outside failed and repeating is safe: retry with backoff, bounded
+|  |- BusUnavailable       the bus did not answer
+|  `- StoreUnavailable     the database did not answer
+|- OutcomeUnknown          the outside may or may not have acted: never repeat, ask what happened
+|- LostRace                another writer won the compare-and-set: read back and go on from there
+|- AppendRefused           the stream said no (full, not allowed): nothing was stored
+`- InvariantBroken         our own promise broke: stop, recover as a first start does
 """
 
 from __future__ import annotations

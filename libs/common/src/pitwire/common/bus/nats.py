@@ -113,11 +113,7 @@ class NatsBus:
     async def subscribe(self, pattern: str, on_record: Callable[[Record], None]) -> Subscription:
         async def deliver(message: Msg) -> None:
             headers = message.headers or {}
-            on_record(
-                Record(
-                    message.subject, message.data, headers.get(SCHEMA_HEADER), headers.get(TRACE_HEADER, "")
-                )
-            )
+            on_record(Record(message.subject, message.data, headers.get(SCHEMA_HEADER), headers.get(TRACE_HEADER, "")))
 
         subscription = await self._client.subscribe(
             pattern,
@@ -219,5 +215,3 @@ def _sequence_of(subject: str, data: bytes) -> int:
     if error.get("err_code") in LOST_RACE_CODES:
         raise LostRace(f"{subject}: {error.get('description')}")
     raise AppendRefused(f"{subject}: {error.get('description')} ({error.get('err_code')})")
-
-

@@ -171,9 +171,7 @@ class OrderedReader:
             "expires": PULL_EXPIRES_S * NS_PER_S,
             "idle_heartbeat": int(HEARTBEAT_S * NS_PER_S),
         }
-        await self._client.publish(
-            f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{name}", orjson.dumps(body), reply=reply
-        )
+        await self._client.publish(f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{name}", orjson.dumps(body), reply=reply)
 
     async def _on_message(self, message: Msg) -> None:
         self._arrived.append(message)
