@@ -36,6 +36,7 @@ class Cursors(Value):
     intent_epoch: Text = ""
     intent_sequence: Count = 0
     oms_sequence: Count = Field(default=0, description="execution events and halts of OMS up to here are covered")
+    control_sequence: Count = Field(default=0, description="operator commands of CTL up to here are covered")
 
 
 class Mark(Value):

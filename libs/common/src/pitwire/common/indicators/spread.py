@@ -1,0 +1,203 @@
+"""How far prices stray: standard deviation, z-score, Bollinger bands, true range, Donchian channel."""
+
+from __future__ import annotations
+
+from collections import deque
+from math import fsum, sqrt
+from typing import Final, NamedTuple
+
+from pitwire.common.indicators.averages import Wilder, at_least
+
+
+class _Moments:
+    """Mean and sum of squared deviations of the last `length` values (Welford's update with the oldest replaced).
+
+    Squares of deviations, not of prices, are summed, and both figures are made anew each time the window has turned
+    over: a deviation of 1 on a price of 60,000 keeps its digits however long the stream is. A window of equal values
+    has exactly no deviation, so that a frozen price is never a z-score made of rounding.
+    """
+
+    __slots__ = ("_equal", "_left", "length", "mean", "ready", "squares", "window")
+
+    def __init__(self, length: int) -> None:
+        self.length: Final = at_least(2, name="length", value=length)
+        self.window: deque[float] = deque(maxlen=length)
+        self.mean = 0.0
+        self.squares = 0.0
+        self.ready = False
+        self._left = length
+        self._equal = 0
+
+    def update(self, value: float) -> bool:
+        window = self.window
+        self._equal = self._equal + 1 if window and value == window[-1] else 0
+        self._left -= 1
+        if self._left:
+            if self.ready:
+                oldest = window[0]
+                before = self.mean
+                self.mean = mean = before + (value - oldest) / self.length
+                self.squares += (value - oldest) * (value - mean + oldest - before)
+            window.append(value)
+            return self.ready
+        self._left = self.length
+        window.append(value)
+        self.mean = mean = fsum(window) / self.length
+        self.squares = fsum([(each - mean) ** 2 for each in window])
+        self.ready = True
+        return True
+
+    def deviation(self) -> float:
+        """Standard deviation of the population, as TA-Lib and Bollinger define it; never negative by rounding."""
+        if self.squares <= 0.0 or self._equal >= self.length - 1:
+            return 0.0
+        return sqrt(self.squares / self.length)
+
+
+class StandardDeviation:
+    """Population standard deviation of the last `length` values."""
+
+    __slots__ = ("_moments", "length", "value")
+
+    def __init__(self, length: int) -> None:
+        self._moments = _Moments(length)
+        self.length: Final = length
+        self.value: float | None = None
+
+    @property
+    def warm_up(self) -> int:
+        return self.length
+
+    def update(self, value: float) -> float | None:
+        if self._moments.update(value):
+            self.value = self._moments.deviation()
+        return self.value
+
+
+class ZScore:
+    """How many standard deviations the newest value is from the mean of the last `length`; 0 when all are equal."""
+
+    __slots__ = ("_moments", "length", "value")
+
+    def __init__(self, length: int) -> None:
+        self._moments = _Moments(length)
+        self.length: Final = length
+        self.value: float | None = None
+
+    @property
+    def warm_up(self) -> int:
+        return self.length
+
+    def update(self, value: float) -> float | None:
+        moments = self._moments
+        if moments.update(value):
+            deviation = moments.deviation()
+            self.value = (value - moments.mean) / deviation if deviation else 0.0
+        return self.value
+
+
+class Bands(NamedTuple):
+    """`deviation` is one standard deviation; `upper` and `lower` are `deviations` of them from `middle`."""
+
+    lower: float
+    middle: float
+    upper: float
+    deviation: float
+
+
+class Bollinger:
+    """Mean of the last `length` values and a band of `deviations` population standard deviations around it."""
+
+    __slots__ = ("_moments", "deviations", "length", "value")
+
+    def __init__(self, length: int, deviations: float = 2.0) -> None:
+        if not deviations > 0:
+            msg = f"deviations is {deviations}, expected more than 0"
+            raise ValueError(msg)
+        self._moments = _Moments(length)
+        self.length: Final = length
+        self.deviations: Final = deviations
+        self.value: Bands | None = None
+
+    @property
+    def warm_up(self) -> int:
+        return self.length
+
+    def update(self, value: float) -> Bands | None:
+        moments = self._moments
+        if moments.update(value):
+            deviation = moments.deviation()
+            width = self.deviations * deviation
+            mean = moments.mean
+            self.value = Bands(mean - width, mean, mean + width, deviation)
+        return self.value
+
+
+class Atr:
+    """Wilder's average true range over `length` bars: the largest of high - low and both gaps from the last close."""
+
+    __slots__ = ("_average", "_close", "length")
+
+    def __init__(self, length: int) -> None:
+        self._average = Wilder(length)
+        self._close: float | None = None
+        self.length: Final = length
+
+    @property
+    def value(self) -> float | None:
+        return self._average.value
+
+    @property
+    def warm_up(self) -> int:
+        return self.length + 1
+
+    def update(self, high: float, low: float, close: float) -> float | None:
+        before, self._close = self._close, close
+        if before is None:
+            return None
+        return self._average.update(true_range(high, low, before))
+
+
+def true_range(high: float, low: float, previous_close: float) -> float:
+    """Wilder, New Concepts in Technical Trading Systems (1978)."""
+    return (high if high > previous_close else previous_close) - (low if low < previous_close else previous_close)
+
+
+class Channel(NamedTuple):
+    lower: float
+    upper: float
+
+
+class Donchian:
+    """Highest high and lowest low of the last `length` bars, each kept as a queue of candidates: constant time."""
+
+    __slots__ = ("_count", "_highs", "_lows", "length", "value")
+
+    def __init__(self, length: int) -> None:
+        self.length: Final = at_least(1, name="length", value=length)
+        self.value: Channel | None = None
+        self._highs: deque[tuple[int, float]] = deque()
+        self._lows: deque[tuple[int, float]] = deque()
+        self._count = 0
+
+    @property
+    def warm_up(self) -> int:
+        return self.length
+
+    def update(self, high: float, low: float) -> Channel | None:
+        highs, lows, now = self._highs, self._lows, self._count
+        self._count = now + 1
+        while highs and highs[-1][1] <= high:
+            highs.pop()
+        highs.append((now, high))
+        while lows and lows[-1][1] >= low:
+            lows.pop()
+        lows.append((now, low))
+        expired = now - self.length
+        if highs[0][0] == expired:
+            highs.popleft()
+        if lows[0][0] == expired:
+            lows.popleft()
+        if now + 1 >= self.length:
+            self.value = Channel(lows[0][1], highs[0][1])
+        return self.value
