@@ -4,7 +4,7 @@
 |---|---|---|
 | an ordinary user | as ourselves | nothing |
 | root | `unshare --user --map-user`: the same files, seen as an ordinary user's | user namespaces |
-| root | `setpriv` to nobody with the one capability to search closed folders: a checkout may lie in /root | setpriv |
+| root | `setpriv` to nobody with the one capability to search closed folders, such as root's own home | setpriv |
 | root | `setpriv` to nobody with no capability | setpriv, and every folder on the way open to all |
 
 The first way that can run the binary on the data directory is taken. No user is created and no folder is opened.

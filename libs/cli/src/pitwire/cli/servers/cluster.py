@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import secrets
 import shutil
 import subprocess
 from hashlib import sha256
@@ -19,10 +18,12 @@ from typing import Final
 from pitwire.cli.servers.account import Account
 from pitwire.cli.servers.binaries import PostgresBinaries
 from pitwire.cli.servers.process import ServerError
+from pitwire.common.clock import random_token
 
 ROLE: Final = "pitwire"
 DATABASE: Final = "pitwire"
 COMMAND_TIMEOUT_S: Final = 120
+PASSWORD_BYTES: Final = 24
 INITDB_OPTIONS: Final = (
     *("-U", ROLE, "-A", "scram-sha-256", "-E", "UTF8"),
     *("--no-locale", "--no-instructions", "--no-sync"),
@@ -46,9 +47,9 @@ def make_cluster(
     if template:
         _copy(template, data)
     else:
-        _initdb(data, binaries, account, secrets.token_urlsafe(24))
+        _initdb(data, binaries, account, random_token(PASSWORD_BYTES))
     account.give(data)
-    password = secrets.token_urlsafe(24)
+    password = random_token(PASSWORD_BYTES)
     _single_user(data, binaries, account, f"ALTER ROLE {ROLE} PASSWORD '{password}';\nCREATE DATABASE {DATABASE};\n")
     secret = fresh / "password"
     secret.touch(mode=0o600)
@@ -98,7 +99,7 @@ def _template(cache: Path, binaries: PostgresBinaries, account: Account) -> Path
             fresh = place / "data.new"
             shutil.rmtree(fresh, ignore_errors=True)
             account.give(place)
-            _initdb(fresh, binaries, account, secrets.token_urlsafe(24))
+            _initdb(fresh, binaries, account, random_token(PASSWORD_BYTES))
             fresh.rename(template)
         return template
     finally:
