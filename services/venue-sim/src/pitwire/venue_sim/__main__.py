@@ -1,0 +1,178 @@
+"""The venue as a process: reads its settings, builds its parts, prints where it listens, and serves until told to stop."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+
+import orjson
+
+from pitwire.venue_sim import clock
+from pitwire.venue_sim.adapters import logs
+from pitwire.venue_sim.adapters.control import Control
+from pitwire.venue_sim.adapters.eventlog import DataFolderError, FileLog
+from pitwire.venue_sim.adapters.keys import KeysError, load_keys
+from pitwire.venue_sim.adapters.pacer import Pacer
+from pitwire.venue_sim.adapters.recordings import read_market
+from pitwire.venue_sim.adapters.server import HOST, Server
+from pitwire.venue_sim.config import DEFAULT_QUOTE_BALANCE, Config, parse
+from pitwire.venue_sim.core.generated import GeneratedMarket
+from pitwire.venue_sim.core.limits import RateLimiter
+from pitwire.venue_sim.core.market import BarSource, MarketDriver
+from pitwire.venue_sim.core.recorded import RecordingError
+from pitwire.venue_sim.core.records import RecordError
+from pitwire.venue_sim.handlers.assembly import MismatchError, Opening, assemble
+from pitwire.venue_sim.handlers.feeds import Feeds
+from pitwire.venue_sim.handlers.metrics import exposition
+from pitwire.venue_sim.handlers.rest import Rest
+from pitwire.venue_sim.handlers.security import Key, Keyring
+from pitwire.venue_sim.handlers.stream_session import StreamSession
+from pitwire.venue_sim.handlers.venue import Venue
+from pitwire.venue_sim.handlers.ws_api import WsApiSession
+
+EXIT_BAD_INPUT = 2
+ACCOUNT = "main"
+log = logging.getLogger("venue")
+
+
+class Market:
+    """The venue's market as the pacer plays it; it stands still until it has its venue."""
+
+    def __init__(self, driver: MarketDriver) -> None:
+        self._driver = driver
+        self.venue: Venue | None = None
+
+    def next_ms(self) -> int | None:
+        return self._driver.next_ms
+
+    def last_ms(self) -> int:
+        return self._driver.market_ms
+
+    def advance(self) -> None:
+        if self.venue is not None:
+            self.venue.advance_market()
+
+
+def build(config: Config, file_log: FileLog) -> tuple[Venue, Pacer, Feeds, list[Key]]:
+    """The venue and its pacer, from the settings and the data folder."""
+    source: BarSource
+    if config.market is None:
+        source = GeneratedMarket(seed=config.seed, history=config.history)
+    else:
+        source = read_market(config.market, history=config.history)
+    given = load_keys(config.data_dir, config.keys, account=ACCOUNT, new_secret=clock.new_secret)
+    keys = [Key(pair["api_key"], pair["api_secret"], pair["account"]) for pair in given]
+    opening = Opening(
+        accounts=list(dict.fromkeys(key.account_id for key in keys)),
+        balances=config.balances,
+        default_quote=DEFAULT_QUOTE_BALANCE,
+        fees=config.fees,
+        orders_max=config.orders_max,
+    )
+    exchange, driver = assemble(
+        source, opening, log=file_log, records=file_log.read(), position_ms=file_log.load_position()
+    )
+    market = Market(driver)
+    pacer = Pacer(market, speed=config.speed, paused=config.paused, monotonic_s=clock.monotonic_s)
+    feeds = Feeds(exchange, pacer)
+    venue = Venue(
+        exchange=exchange,
+        driver=driver,
+        keyring=Keyring(keys),
+        limiter=RateLimiter(config.limits),
+        log=file_log,
+        publisher=feeds,
+        time=pacer,
+        wall_ms=clock.wall_ms,
+    )
+    market.venue = venue
+    return venue, pacer, feeds, keys
+
+
+async def serve(config: Config, file_log: FileLog) -> None:
+    """Listen, print one line that says where, and run the market until a signal comes."""
+    venue, pacer, feeds, keys = build(config, file_log)
+    server = Server(
+        Rest(venue),
+        lambda outbox, streams, combined: StreamSession(feeds, outbox, streams=streams, combined=combined),
+        lambda outbox, address: WsApiSession(venue, feeds, outbox, address=address),
+    )
+
+    def status() -> dict[str, object]:
+        return {
+            "market_ms": pacer.market_ms(),
+            "speed": pacer.speed,
+            "speed_reached": round(pacer.speed_reached(), 3),
+            "bars": venue.driver.bars,
+            "ended": pacer.ended,
+            "hold_until_ms": pacer.hold_ms,
+        }
+
+    def metrics() -> bytes:
+        return exposition(venue, frames=feeds.frames, connections=server.connections, status=status())
+
+    control = Control(status=status, hold=pacer.hold, metrics=metrics)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        port = await server.start(config.port)
+        control_port = await control.start(config.control_port)
+        announce(port, control_port, keys[0])
+        await _until(stop, asyncio.create_task(pacer.run()))
+    finally:
+        await server.stop()
+        await control.stop()
+        log.info("stopped", extra={"market_ms": pacer.market_ms(), "bars": venue.driver.bars})
+
+
+async def _until(stop: asyncio.Event, market: asyncio.Task[None]) -> None:
+    """Wait for the signal to stop; a market that fails ends the venue, one that ends does not."""
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({stopping, market}, return_when=asyncio.FIRST_COMPLETED)
+    if market.done():
+        market.result()
+        log.info("the market has ended; the venue goes on serving")
+        await stopping
+    market.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await market
+
+
+def announce(port: int, control_port: int, key: Key) -> None:
+    """Print the one line on standard output that says where the venue is and who may trade."""
+    line = {
+        "http": f"http://{HOST}:{port}",
+        "ws": f"ws://{HOST}:{port}",
+        "ws_api": f"ws://{HOST}:{port}/ws-api/v3",
+        "control": f"http://{HOST}:{control_port}",
+        "api_key": key.api_key,
+        "api_secret": key.secret,
+    }
+    sys.stdout.write(orjson.dumps(line).decode() + "\n")
+    sys.stdout.flush()
+
+
+def main(arguments: list[str]) -> int:
+    """Run the venue; the exit code."""
+    config = parse(arguments)
+    logs.set_up()
+    try:
+        file_log = FileLog(config.data_dir)
+        try:
+            asyncio.run(serve(config, file_log))
+        finally:
+            file_log.close()
+    except (RecordingError, DataFolderError, KeysError, MismatchError, RecordError) as problem:
+        log.error(str(problem))
+        return EXIT_BAD_INPUT
+    except OSError as problem:
+        log.error(f"cannot listen on port {config.port}: {problem.strerror}; give another --port or 0")
+        return EXIT_BAD_INPUT
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

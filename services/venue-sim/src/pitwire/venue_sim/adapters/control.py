@@ -1,0 +1,69 @@
+"""The control port: pacing, health and metrics, apart from the port that clients trade on."""
+
+from collections.abc import Callable
+
+import orjson
+from aiohttp import web
+
+HOST = "127.0.0.1"
+
+Status = Callable[[], dict[str, object]]
+Hold = Callable[[int | None], None]
+Metrics = Callable[[], bytes]
+
+
+class Control:
+    """Serves the control port until stopped."""
+
+    def __init__(self, *, status: Status, hold: Hold, metrics: Metrics) -> None:
+        self._status = status
+        self._hold = hold
+        self._metrics = metrics
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, port: int) -> int:
+        """Listen on a port of loopback (0 = any free one); the port.
+
+        Raises:
+            OSError: the port cannot be had.
+        """
+        app = web.Application()
+        app.router.add_get("/status", self._on_status)
+        app.router.add_post("/hold", self._on_hold)
+        app.router.add_get("/healthz", self._on_health)
+        app.router.add_get("/readyz", self._on_health)
+        app.router.add_get("/metrics", self._on_metrics)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, HOST, port).start()
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Stop listening."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _on_status(self, request: web.Request) -> web.Response:
+        return _json(self._status())
+
+    async def _on_hold(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        try:
+            wish = orjson.loads(body) if body else {}
+        except orjson.JSONDecodeError:
+            return _json({"error": "the body is not JSON"}, status=400)
+        until_ms = wish.get("until_ms") if isinstance(wish, dict) else False
+        if until_ms is not None and (isinstance(until_ms, bool) or not isinstance(until_ms, int)):
+            return _json({"error": 'send {"until_ms": <market milliseconds>}, or {} to let the market run'}, status=400)
+        self._hold(until_ms)
+        return _json(self._status())
+
+    async def _on_health(self, request: web.Request) -> web.Response:
+        return _json({"status": "ok"})
+
+    async def _on_metrics(self, request: web.Request) -> web.Response:
+        return web.Response(body=self._metrics(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
+
+
+def _json(value: dict[str, object], *, status: int = 200) -> web.Response:
+    return web.Response(status=status, body=orjson.dumps(value), content_type="application/json")

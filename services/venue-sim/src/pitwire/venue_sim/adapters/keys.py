@@ -1,0 +1,43 @@
+"""The venue's API keys on disk: made on first start, readable by their owner only."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+
+KEYS_NAME = "keys.json"
+FIELDS = ("api_key", "api_secret", "account")
+
+
+class KeysError(Exception):
+    """A keys file cannot be used; the text says which and why."""
+
+
+def load_keys(folder: Path, given: Path | None, *, account: str, new_secret: Callable[[], str]) -> list[dict[str, str]]:
+    """Keys from the file given, else from the data folder, where a first pair is made when there is none.
+
+    Raises:
+        KeysError: the file is not a list of objects with api_key, api_secret and account.
+    """
+    path = given or folder / KEYS_NAME
+    if given is None and not path.exists():
+        pair = {"api_key": new_secret(), "api_secret": new_secret(), "account": account}
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(orjson.dumps([pair], option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    try:
+        keys = orjson.loads(path.read_bytes())
+    except OSError as problem:
+        raise KeysError(f"{path}: cannot be read: {problem.strerror}") from None
+    except orjson.JSONDecodeError as problem:
+        raise KeysError(f"{path}, line {problem.lineno}: not JSON: {problem.msg}") from None
+    if not isinstance(keys, list) or not keys or not all(map(_is_key, keys)):
+        raise KeysError(f"{path}: needs a list of objects with {', '.join(FIELDS)}, each a non-empty text")
+    if len({key["api_key"] for key in keys}) != len(keys):
+        raise KeysError(f"{path}: an api_key is there twice")
+    return keys
+
+
+def _is_key(key: object) -> bool:
+    return isinstance(key, dict) and all(isinstance(key.get(name), str) and key[name] for name in FIELDS)

@@ -1,0 +1,47 @@
+"""Finding and reading recorded candles: a CSV file, or the one-minute files of a folder."""
+
+import gzip
+import io
+import re
+from pathlib import Path
+
+from pitwire.venue_sim.core.recorded import RecordedMarket, Recording, RecordingError
+
+FILE_NAME = re.compile(r"(?:.*_)?(?P<symbol>[A-Z0-9]{5,20})_1m(?:_.*)?\.csv(?:\.gz)?")
+FILES_MAX = 100
+
+
+def read_market(source: Path, *, history: int) -> RecordedMarket:
+    """The market that a file or folder holds.
+
+    Raises:
+        RecordingError: nothing usable is there, or a file is damaged; the text names file, line and reason.
+    """
+    return RecordedMarket([_read_file(path) for path in _files(source)], history=history)
+
+
+def _files(source: Path) -> list[Path]:
+    if source.is_file():
+        return [source]
+    if not source.is_dir():
+        raise RecordingError(f"{source}: no such file or folder")
+    files = sorted(path for path in source.iterdir() if FILE_NAME.fullmatch(path.name))
+    if not files:
+        raise RecordingError(f"{source}: no one-minute candles in it; files are named SYMBOL_1m_FROM_TO.csv or .csv.gz")
+    if len(files) > FILES_MAX:
+        raise RecordingError(f"{source}: {len(files)} files, more than {FILES_MAX}")
+    return files
+
+
+def _read_file(path: Path) -> Recording:
+    match = FILE_NAME.fullmatch(path.name)
+    if match is None:
+        raise RecordingError(f"{path}: the name does not tell the symbol; name it SYMBOL_1m_FROM_TO.csv or .csv.gz")
+    recording = Recording(match["symbol"], str(path))
+    try:
+        with path.open("rb") as raw:
+            data = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
+            recording.read(io.TextIOWrapper(data, encoding="ascii"))
+    except (OSError, EOFError, UnicodeDecodeError) as problem:
+        raise RecordingError(f"{path}: cannot be read: {problem}") from None
+    return recording

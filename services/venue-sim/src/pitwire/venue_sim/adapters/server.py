@@ -1,0 +1,115 @@
+"""The venue's one port: REST and both kinds of WebSocket, as thin as aiohttp allows."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from aiohttp import WSMsgType, web
+
+from pitwire.venue_sim.adapters.outbox import SocketOutbox
+from pitwire.venue_sim.ports import Outbox, RestApi, RestRequest, WsSession
+
+BODY_BYTES_MAX = 64 * 1024
+MESSAGE_BYTES_MAX = 64 * 1024
+HEARTBEAT_S = 20.0
+HOST = "127.0.0.1"
+CLOSE_WAIT_S = 1.0
+
+MakeStreams = Callable[[Outbox, list[str], bool], WsSession]
+MakeWsApi = Callable[[Outbox, str], WsSession]
+SOCKETS: web.AppKey[set[web.WebSocketResponse]] = web.AppKey("sockets", set)
+
+
+class Server:
+    """Serves clients until stopped."""
+
+    def __init__(self, rest: RestApi, make_streams: MakeStreams, make_ws_api: MakeWsApi) -> None:
+        self._rest = rest
+        self._make_streams = make_streams
+        self._make_ws_api = make_ws_api
+        self._sockets: set[web.WebSocketResponse] = set()
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def connections(self) -> int:
+        return len(self._sockets)
+
+    async def start(self, port: int) -> int:
+        """Listen on a port of loopback (0 = any free one); the port.
+
+        Raises:
+            OSError: the port cannot be had.
+        """
+        app = web.Application(client_max_size=BODY_BYTES_MAX)
+        app.router.add_get("/ws-api/v3", self._on_ws_api)
+        app.router.add_get("/stream", self._on_combined)
+        app.router.add_get("/ws", self._on_raw)
+        app.router.add_get("/ws/{streams:.+}", self._on_raw)
+        app.router.add_get("/stream/ws", self._on_raw)
+        app.router.add_route("*", "/{path:.*}", self._on_rest)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_WAIT_S)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, HOST, port)
+        await site.start()
+        return int(self._runner.addresses[0][1])
+
+    async def stop(self) -> None:
+        """Close every connection and stop listening."""
+        closing = [asyncio.ensure_future(socket.close(code=1001)) for socket in list(self._sockets)]
+        if closing:
+            await asyncio.wait(closing, timeout=CLOSE_WAIT_S)
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    async def _on_rest(self, request: web.Request) -> web.Response:
+        body = await request.text() if request.can_read_body else ""
+        path, _, query = request.raw_path.partition("?")
+        answer = self._rest.answer(
+            RestRequest(
+                method=request.method,
+                path=path,
+                query=query,
+                body=body,
+                api_key=request.headers.get("X-MBX-APIKEY"),
+                address=request.remote or "",
+            )
+        )
+        return web.Response(
+            status=answer.status, body=answer.body, headers=answer.headers, content_type="application/json"
+        )
+
+    async def _on_raw(self, request: web.Request) -> web.WebSocketResponse:
+        streams = [name for name in request.match_info.get("streams", "").split("/") if "@" in name]
+        return await self._serve(request, lambda outbox: self._make_streams(outbox, streams, False))
+
+    async def _on_combined(self, request: web.Request) -> web.WebSocketResponse:
+        streams = [name for name in request.query.get("streams", "").split("/") if name]
+        return await self._serve(request, lambda outbox: self._make_streams(outbox, streams, True))
+
+    async def _on_ws_api(self, request: web.Request) -> web.WebSocketResponse:
+        return await self._serve(request, lambda outbox: self._make_ws_api(outbox, request.remote or ""))
+
+    async def _serve(self, request: web.Request, make: Callable[[Outbox], WsSession]) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, compress=False, max_msg_size=MESSAGE_BYTES_MAX)
+        await socket.prepare(request)
+        self._sockets.add(socket)
+        outbox = SocketOutbox(socket, peer=str(request.transport and request.transport.get_extra_info("peername")))
+        session = make(outbox)
+        sender = asyncio.create_task(self._send(outbox, request))
+        try:
+            async for message in socket:
+                if message.type is WSMsgType.TEXT:
+                    session.on_text(message.data)
+        finally:
+            session.on_close()
+            self._sockets.discard(socket)
+            sender.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await sender
+        return socket
+
+    async def _send(self, outbox: SocketOutbox, request: web.Request) -> None:
+        with contextlib.suppress(ConnectionError):
+            await outbox.run()
+        if outbox.cut and request.transport is not None:
+            request.transport.abort()

@@ -1,0 +1,148 @@
+"""What the venue is started with: the command line, read and checked once."""
+
+import argparse
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+from pitwire.venue_sim.core.exchange import Fees
+from pitwire.venue_sim.core.limits import Limits
+
+PORT_MAX = 65_535
+SPEED_MAX = 100_000.0
+HISTORY_MAX = 100_000
+BPS = Decimal("0.0001")
+BPS_MAX = Decimal(1000)
+ORDERS_PER_10S = 100
+ORDERS_PER_10S_MAX = 1_000_000
+DEFAULT_QUOTE_BALANCE = Decimal(100_000)
+GENERATED = "generated"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The settings of one venue. `market` None is the generated one."""
+
+    port: int
+    control_port: int
+    market: Path | None
+    speed: float
+    seed: int
+    history: int
+    data_dir: Path
+    keys: Path | None
+    balances: dict[str, Decimal]
+    fees: Fees
+    limits: Limits
+    orders_max: int
+    paused: bool
+
+
+def parse(arguments: list[str]) -> Config:
+    """The settings of a command line; a mistake prints what is wrong and exits with 2."""
+    parser = argparse.ArgumentParser(
+        prog="python -m pitwire.venue_sim", description="A Binance-compatible simulated spot venue on localhost."
+    )
+    add = parser.add_argument
+    add("--port", type=_port, required=True, help="port for clients, 0 for any free one")
+    add("--control-port", type=_port, default=0, help="port for pacing, health and metrics (default: any free one)")
+    add("--market", default=GENERATED, help="'generated', or a file or folder of recorded one-minute candles")
+    add("--speed", type=_speed, default=1.0, help="market seconds per wall second (default 1)")
+    add("--seed", type=_whole(2**63), default=1, help="seed of the generated market (default 1)")
+    add(
+        "--history",
+        type=_whole(HISTORY_MAX),
+        default=500,
+        help="bars served before the live market begins (default 500)",
+    )
+    add(
+        "--data-dir", type=Path, default=Path(".pitwire/venue-sim"), help="log, keys and position (default %(default)s)"
+    )
+    add("--keys", type=Path, help="JSON file of API keys instead of the pair made in the data folder")
+    add(
+        "--balance",
+        type=_balance,
+        action="append",
+        default=[],
+        metavar="ASSET=AMOUNT",
+        help="what each account begins with",
+    )
+    add("--maker-bps", type=_bps, default=Decimal(10), help="commission of makers in basis points (default 10)")
+    add("--taker-bps", type=_bps, default=Decimal(10), help="commission of takers in basis points (default 10)")
+    add("--orders-per-10s", type=_whole(ORDERS_PER_10S_MAX), help="unfilled orders per 10 s (default 100 x speed)")
+    add("--max-num-orders", type=_whole(100_000), default=200, help="open orders per account and symbol (default 200)")
+    add("--paused", action="store_true", help="the market waits for the first POST /hold")
+    given = parser.parse_args(arguments)
+    balances: dict[str, Decimal] = {}
+    for asset, amount in given.balance:
+        if asset in balances:
+            parser.error(f"argument --balance: {asset} is given twice")
+        balances[asset] = amount
+    orders_per_10s = given.orders_per_10s or min(ORDERS_PER_10S_MAX, int(ORDERS_PER_10S * max(1.0, given.speed)))
+    return Config(
+        port=given.port,
+        control_port=given.control_port,
+        market=None if given.market == GENERATED else Path(given.market),
+        speed=given.speed,
+        seed=given.seed,
+        history=given.history,
+        data_dir=given.data_dir,
+        keys=given.keys,
+        balances=balances,
+        fees=Fees(maker=given.maker_bps * BPS, taker=given.taker_bps * BPS),
+        limits=Limits(orders_per_10s=orders_per_10s, orders_per_day=max(200_000, 200 * orders_per_10s)),
+        orders_max=given.max_num_orders,
+        paused=given.paused,
+    )
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or int(text) > PORT_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port (0 to {PORT_MAX})")
+    return int(text)
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0.0 < speed <= SPEED_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a speed (above 0, at most {SPEED_MAX:g})")
+    return speed
+
+
+class _whole:
+    """Reads a whole number from 1 to a largest one."""
+
+    def __init__(self, largest: int) -> None:
+        self._largest = largest
+
+    def __call__(self, text: str) -> int:
+        if not text.isdigit() or not 1 <= int(text) <= self._largest:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {self._largest}")
+        return int(text)
+
+
+def _bps(text: str) -> Decimal:
+    amount = _amount(text)
+    if amount > BPS_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is more than {BPS_MAX} basis points")
+    return amount
+
+
+def _balance(text: str) -> tuple[str, Decimal]:
+    asset, _, amount = text.partition("=")
+    if not asset.isalnum() or not asset.isupper():
+        raise argparse.ArgumentTypeError(f"{text!r} is not ASSET=AMOUNT, as in USDT=100000")
+    return asset, _amount(amount)
+
+
+def _amount(text: str) -> Decimal:
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an amount") from None
+    if not amount.is_finite() or amount < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an amount of zero or more")
+    return amount

@@ -1,0 +1,201 @@
+"""One price-time priority book of a symbol: the market's ladder and the users' orders together.
+
+The market's quantity at a price is one number. Each user order knows how much of it stands in front (`Order.ahead`), so its
+place in the queue is exact: it advances as the market trades at its price or withdraws, and what the market adds later
+stands behind.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator
+from decimal import Decimal
+from itertools import islice
+from typing import NamedTuple
+
+from pitwire.venue_sim.core.types import Order, Side
+from pitwire.venue_sim.core.units import ZERO
+
+Ladder = list[tuple[Decimal, Decimal]]
+"""(price, quantity) of one side, best first."""
+
+
+class Match(NamedTuple):
+    """Part of a taker's quantity against one maker; `maker` None is the market."""
+
+    maker: Order | None
+    price: Decimal
+    quantity: Decimal
+
+
+class Book:
+    """Both sides of one symbol. Planning changes nothing; the caller applies what was planned."""
+
+    def __init__(self) -> None:
+        self._market: dict[Side, dict[Decimal, Decimal]] = {Side.BUY: {}, Side.SELL: {}}
+        self._users: dict[Side, list[tuple[Decimal, int, Order]]] = {Side.BUY: [], Side.SELL: []}
+        self._target: dict[Side, Ladder] = {Side.BUY: [], Side.SELL: []}
+        self._arrivals = 0
+
+    # ------------------------------------------------------------------------------------------------- user orders
+    def add(self, order: Order) -> None:
+        """Put an order at the back of the queue at its limit price."""
+        self._arrivals += 1
+        order.priority = self._arrivals
+        order.ahead = self._market[order.side].get(order.limit_price, ZERO)
+        insort(self._users[order.side], _entry(order))
+
+    def remove(self, order: Order) -> None:
+        """Take an order out; one that is not in the book is ignored."""
+        entries = self._users[order.side]
+        entry = _entry(order)
+        index = bisect_left(entries, entry)
+        if index < len(entries) and entries[index][2] is order:
+            del entries[index]
+
+    def user_orders(self, side: Side) -> list[Order]:
+        """The users' orders of one side, best first."""
+        return [entry[2] for entry in self._users[side]]
+
+    # ---------------------------------------------------------------------------------------------------- matching
+    def plan(self, side: Side, quantity: Decimal, limit_price: Decimal | None) -> list[Match]:
+        """What a taker of `side` would trade with, best price first and in queue order; None as limit is any price."""
+        matches: list[Match] = []
+        leaves = quantity
+        for price, market, orders in self._levels(side.opposite):
+            if leaves <= 0 or (limit_price is not None and _is_worse(side, price, limit_price)):
+                break
+            leaves = _plan_level(matches, price, market, orders, leaves)
+        return matches
+
+    def take_market(self, maker_side: Side, price: Decimal, quantity: Decimal) -> None:
+        """Remove traded market quantity from the front of the queue at a price."""
+        ladder = self._market[maker_side]
+        left = ladder[price] - quantity
+        if left > 0:
+            ladder[price] = left
+        else:
+            del ladder[price]
+        for order in self._orders_at(maker_side, price):
+            order.ahead = max(ZERO, order.ahead - quantity)
+
+    # ------------------------------------------------------------------------------------------------ market ladder
+    def requote(self, bids: Ladder, asks: Ladder) -> list[Match]:
+        """Replace the market's ladder; return what its quotes trade with users' orders that they cross.
+
+        Users' orders are not changed here; the caller fills them, then calls `top_up`.
+        """
+        self._target = {Side.BUY: bids, Side.SELL: asks}
+        crossings = [match for side in Side if self._users[side.opposite] for match in self._cross(side)]
+        for side in Side:
+            market = dict(self._target[side])
+            for _, _, order in self._users[side]:
+                order.ahead = min(order.ahead, market.get(order.limit_price, ZERO))
+        return crossings
+
+    def top_up(self) -> None:
+        """Bring the ladder to what the market last quoted, except where that would cross a user's order."""
+        for side in Side:
+            users = self._users[side.opposite]
+            best = users[0][2].limit_price if users else None
+            self._market[side] = {
+                price: quantity
+                for price, quantity in self._target[side]
+                if best is None or _is_worse(side.opposite, price, best)
+            }
+
+    def _cross(self, side: Side) -> list[Match]:
+        """What the new quotes of `side` trade with the users' orders opposite, which alone are in the book now."""
+        matches: list[Match] = []
+        makers = self.user_orders(side.opposite)
+        leaves = [order.leaves_quantity for order in makers]
+        first = 0
+        for price, quantity in self._target[side]:
+            left = quantity
+            while left > 0 and first < len(makers) and not _is_worse(side, makers[first].limit_price, price):
+                part = min(left, leaves[first])
+                matches.append(Match(makers[first], makers[first].limit_price, part))
+                left -= part
+                leaves[first] -= part
+                first += leaves[first] == 0
+        return matches
+
+    # ------------------------------------------------------------------------------------------------------- views
+    def best(self, side: Side) -> tuple[Decimal, Decimal] | None:
+        """(price, quantity) at the top of one side, or None when it is empty."""
+        levels = self.depth(side, 1)
+        return levels[0] if levels else None
+
+    def depth(self, side: Side, limit: int) -> Ladder:
+        """The best `limit` levels of one side, market and users together."""
+        users = self._users[side]
+        if not users:
+            return list(islice(self._market[side].items(), limit))
+        return [
+            (price, market + sum((_visible(order) for order in orders), ZERO))
+            for price, market, orders in islice(self._levels(side), limit)
+        ]
+
+    def _levels(self, side: Side) -> Iterator[tuple[Decimal, Decimal, list[Order]]]:
+        """(price, market quantity, users' orders in queue order), best price first."""
+        users = self._users[side]
+        sign = -1 if side is Side.BUY else 1
+        market = iter(self._market[side].items())
+        quoted = next(market, None)
+        index = 0
+        while quoted is not None or index < len(users):
+            if quoted is not None and (index == len(users) or sign * quoted[0] <= users[index][0]):
+                price, quantity = quoted
+                quoted = next(market, None)
+            else:
+                price, quantity = users[index][2].limit_price, ZERO
+            orders: list[Order] = []
+            while index < len(users) and users[index][2].limit_price == price:
+                orders.append(users[index][2])
+                index += 1
+            yield price, quantity, orders
+
+    def _orders_at(self, side: Side, price: Decimal) -> Iterator[Order]:
+        users = self._users[side]
+        index = bisect_left(users, -price if side is Side.BUY else price, key=_key)
+        while index < len(users) and users[index][2].limit_price == price:
+            yield users[index][2]
+            index += 1
+
+
+def _key(entry: tuple[Decimal, int, Order]) -> Decimal:
+    return entry[0]
+
+
+def _entry(order: Order) -> tuple[Decimal, int, Order]:
+    key = -order.limit_price if order.side is Side.BUY else order.limit_price
+    return (key, order.priority, order)
+
+
+def _is_worse(side: Side, price: Decimal, than: Decimal) -> bool:
+    """Is `price` worse for one who trades on `side`?"""
+    return price > than if side is Side.BUY else price < than
+
+
+def _visible(order: Order) -> Decimal:
+    return min(order.leaves_quantity, order.iceberg_quantity) if order.iceberg_quantity else order.leaves_quantity
+
+
+def _plan_level(matches: list[Match], price: Decimal, market: Decimal, orders: list[Order], leaves: Decimal) -> Decimal:
+    """Add the matches at one price; return what the taker has left."""
+    taken = ZERO
+    for order in orders:
+        part = min(order.ahead - taken, leaves)
+        if part > 0:
+            matches.append(Match(None, price, part))
+            taken += part
+            leaves -= part
+        part = min(order.leaves_quantity, leaves)
+        if part > 0:
+            matches.append(Match(order, price, part))
+            leaves -= part
+        if leaves <= 0:
+            return leaves
+    part = min(market - taken, leaves)
+    if part > 0:
+        matches.append(Match(None, price, part))
+        leaves -= part
+    return leaves

@@ -1,0 +1,54 @@
+"""What one operation did, collected in order: reports of orders, and balances that changed."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from pitwire.venue_sim.core.types import ExecType, Order, Report, Trade
+
+if TYPE_CHECKING:
+    from pitwire.venue_sim.core.exchange import Exchange
+
+BalanceChange = tuple[str, str, Decimal, Decimal]
+"""(account, asset, free, locked) after the operation."""
+
+
+class Effects:
+    """The results of one operation at one time; the caller logs them and tells the clients."""
+
+    def __init__(self, exchange: "Exchange", now_ms: int) -> None:
+        self._exchange = exchange
+        self.now_ms = now_ms
+        self.reports: list[Report] = []
+
+    def report(
+        self, order: Order, exec_type: ExecType, *, trade: Trade | None = None, cancel_id: str = "", reason: str = ""
+    ) -> None:
+        """Note one change of an order with its values right now."""
+        exchange = self._exchange
+        self.reports.append(
+            Report(
+                order=order,
+                exec_type=exec_type,
+                exec_id=exchange.next_exec_id,
+                status=order.status,
+                ts_ms=self.now_ms,
+                client_order_id=cancel_id or order.client_order_id,
+                orig_client_order_id=order.client_order_id if cancel_id else "",
+                quantity=order.quantity,
+                cum_quantity=order.cum_quantity,
+                cum_quote=order.cum_quote,
+                working_ms=order.working_ms,
+                trade=trade,
+                reason=reason,
+            )
+        )
+        exchange.next_exec_id += 1
+
+    def take_balances(self) -> list[BalanceChange]:
+        """Every balance that changed, once, in account order of the reports; call it when the operation is complete."""
+        changes: list[BalanceChange] = []
+        for account_id in dict.fromkeys(report.order.account_id for report in self.reports):
+            account = self._exchange.accounts[account_id]
+            account.updated_ms = self.now_ms
+            changes.extend((account_id, *change) for change in account.take_touched())
+        return changes

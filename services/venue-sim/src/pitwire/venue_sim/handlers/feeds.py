@@ -1,0 +1,222 @@
+"""Market data and user data streams without their sockets: who listens to what, each payload encoded once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import partial
+
+import orjson
+
+from pitwire.venue_sim.core.exchange import Exchange
+from pitwire.venue_sim.core.market import Move
+from pitwire.venue_sim.core.path import BAR_MS
+from pitwire.venue_sim.core.types import MarketTrade, Side
+from pitwire.venue_sim.core.units import scaled_text, text
+from pitwire.venue_sim.handlers import shapes
+from pitwire.venue_sim.handlers.shapes import Json
+from pitwire.venue_sim.ports import MarketTime, Outbox
+
+PARTIAL_DEPTHS = (5, 10, 20)
+DIFF_NAMES = ("depth@100ms", "depth", "depth@1000ms")
+DIFF_LEVELS = 1000
+"""Diffs compare this many levels a side."""
+
+Levels = dict[str, str]
+
+
+@dataclass(slots=True, eq=False)
+class Subscriber:
+    """One connection's place in the feeds: its outbox, its streams, and how it wants payloads wrapped."""
+
+    outbox: Outbox
+    combined: bool
+    streams: dict[str, None] = field(default_factory=dict[str, None])
+
+
+@dataclass(slots=True)
+class _DiffBase:
+    """The book as the last depth update left it."""
+
+    update_id: int
+    bids: Levels
+    asks: Levels
+
+
+class Feeds:
+    """The venue's publisher: turns moves and account events into frames for those who subscribed."""
+
+    def __init__(self, exchange: Exchange, time: MarketTime) -> None:
+        self._exchange = exchange
+        self._time = time
+        self._streams: dict[str, dict[Subscriber, None]] = {}
+        self._users: dict[str, dict[tuple[Outbox, int], None]] = {}
+        self._tops: dict[str, tuple[object, object]] = {}
+        self._diffs: dict[str, _DiffBase] = {}
+        self.frames = 0
+
+    # ------------------------------------------------------------------------------------------------ subscriptions
+    def subscribe(self, subscriber: Subscriber, stream: str) -> None:
+        """Begin to send a stream; one already sent stays as it is."""
+        subscriber.streams[stream] = None
+        self._streams.setdefault(stream, {})[subscriber] = None
+        symbol, _, kind = stream.partition("@")
+        if kind in DIFF_NAMES and symbol.upper() in self._exchange.listings and symbol.upper() not in self._diffs:
+            self._diffs[symbol.upper()] = self._snapshot(symbol.upper())
+
+    def unsubscribe(self, subscriber: Subscriber, stream: str) -> None:
+        """Stop sending a stream."""
+        subscriber.streams.pop(stream, None)
+        listeners = self._streams.get(stream, {})
+        listeners.pop(subscriber, None)
+        if not listeners:
+            self._streams.pop(stream, None)
+        symbol = stream.partition("@")[0]
+        if not any(f"{symbol}@{name}" in self._streams for name in DIFF_NAMES):
+            self._diffs.pop(symbol.upper(), None)
+
+    def drop(self, subscriber: Subscriber) -> None:
+        """Forget a connection."""
+        for stream in list(subscriber.streams):
+            self.unsubscribe(subscriber, stream)
+
+    def subscribe_user(self, account_id: str, outbox: Outbox, subscription_id: int) -> None:
+        """Begin to send an account's events to a connection."""
+        self._users.setdefault(account_id, {})[(outbox, subscription_id)] = None
+
+    def unsubscribe_user(self, account_id: str, outbox: Outbox, subscription_id: int) -> None:
+        """Stop sending an account's events to a connection."""
+        self._users.get(account_id, {}).pop((outbox, subscription_id), None)
+
+    # --------------------------------------------------------------------------------------------------- publishing
+    def account_changed(self, account_id: str, events: list[Json]) -> None:
+        """User data events of one account, in order."""
+        listeners = self._users.get(account_id)
+        if not listeners:
+            return
+        payloads = [orjson.dumps(event) for event in events]
+        for outbox, subscription_id in list(listeners):
+            for payload in payloads:
+                outbox.send(b'{"subscriptionId":%d,"event":%b}' % (subscription_id, payload))
+                self.frames += 1
+
+    def market_moved(self, moves: list[Move]) -> None:
+        """One instant of the market: for each symbol trade, top of book, depth, candle."""
+        for move in moves:
+            name = move.symbol.lower()
+            if move.trade is not None:
+                self._send(f"{name}@trade", partial(_trade_event, move.symbol, move.trade))
+                self._send(f"{name}@aggTrade", partial(_aggregate_event, move.symbol, move.trade))
+                self.book_changed(move.symbol)
+            self._send(f"{name}@kline_1m", partial(_kline_event, move))
+
+    def book_changed(self, symbol: str) -> None:
+        """Send what the book shows now where it differs from what was sent."""
+        name = symbol.lower()
+        if f"{name}@bookTicker" in self._streams:
+            self._send_top(symbol, f"{name}@bookTicker")
+        for levels in PARTIAL_DEPTHS:
+            for suffix in ("@100ms", ""):
+                self._send(f"{name}@depth{levels}{suffix}", partial(self._partial, symbol, levels))
+        if symbol in self._diffs:
+            self._send_diff(symbol, name)
+
+    def _send_top(self, symbol: str, stream: str) -> None:
+        book = self._exchange.listings[symbol].book
+        top = (book.best(Side.BUY), book.best(Side.SELL))
+        if self._tops.get(symbol) == top:
+            return
+        self._tops[symbol] = top
+        bid, ask = top
+        self._send(
+            stream,
+            lambda: {
+                "u": self._exchange.revision,
+                "s": symbol,
+                "b": text(bid[0]) if bid else shapes.NO_AMOUNT,
+                "B": text(bid[1]) if bid else shapes.NO_AMOUNT,
+                "a": text(ask[0]) if ask else shapes.NO_AMOUNT,
+                "A": text(ask[1]) if ask else shapes.NO_AMOUNT,
+            },
+        )
+
+    def _partial(self, symbol: str, levels: int) -> Json:
+        book = self._exchange.listings[symbol].book
+        return {
+            "lastUpdateId": self._exchange.revision,
+            "bids": shapes.levels(book.depth(Side.BUY, levels)),
+            "asks": shapes.levels(book.depth(Side.SELL, levels)),
+        }
+
+    def _snapshot(self, symbol: str) -> _DiffBase:
+        book = self._exchange.listings[symbol].book
+        return _DiffBase(
+            self._exchange.revision,
+            _texts(book.depth(Side.BUY, DIFF_LEVELS)),
+            _texts(book.depth(Side.SELL, DIFF_LEVELS)),
+        )
+
+    def _send_diff(self, symbol: str, name: str) -> None:
+        before, now = self._diffs[symbol], self._snapshot(symbol)
+        bids, asks = _changes(before.bids, now.bids), _changes(before.asks, now.asks)
+        if not bids and not asks:
+            return
+        self._diffs[symbol] = now
+        event: Json = {
+            "e": "depthUpdate",
+            "E": self._time.market_ms(),
+            "s": symbol,
+            "U": before.update_id + 1,
+            "u": now.update_id,
+            "b": bids,
+            "a": asks,
+        }
+        for suffix in DIFF_NAMES:
+            self._send(f"{name}@{suffix}", lambda: event)
+
+    def _send(self, stream: str, make: Callable[[], Json]) -> None:
+        listeners = self._streams.get(stream)
+        if not listeners:
+            return
+        raw = orjson.dumps(make())
+        combined = b""
+        for subscriber in list(listeners):
+            if subscriber.combined:
+                combined = combined or b'{"stream":"%b","data":%b}' % (stream.encode(), raw)
+                subscriber.outbox.send(combined)
+            else:
+                subscriber.outbox.send(raw)
+            self.frames += 1
+
+
+def _texts(side: list[tuple[Decimal, Decimal]]) -> Levels:
+    return {text(price): text(quantity) for price, quantity in side}
+
+
+def _changes(before: Levels, now: Levels) -> list[list[str]]:
+    changed = [[price, quantity] for price, quantity in now.items() if before.get(price) != quantity]
+    changed += [[price, shapes.NO_AMOUNT] for price in before if price not in now]
+    return changed
+
+
+def _trade_event(symbol: str, trade: MarketTrade) -> Json:
+    return {
+        "e": "trade",
+        "E": trade.ts_ms,
+        "s": symbol,
+        "t": trade.trade_id,
+        "p": scaled_text(trade.price),
+        "q": scaled_text(trade.quantity),
+        "T": trade.ts_ms,
+        "m": trade.buyer_is_maker,
+        "M": True,
+    }
+
+
+def _aggregate_event(symbol: str, trade: MarketTrade) -> Json:
+    return {"e": "aggTrade", "E": trade.ts_ms, "s": symbol} | shapes.aggregate_trade(trade)
+
+
+def _kline_event(move: Move) -> Json:
+    return shapes.kline_event(
+        move.symbol, move.candle, interval="1m", interval_ms=BAR_MS, closed=move.candle_closed, ts_ms=move.ts_ms
+    )

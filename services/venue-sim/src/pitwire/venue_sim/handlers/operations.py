@@ -1,0 +1,96 @@
+"""The table of operations: what can be asked, who may ask it, what it costs. Transports only map their names onto it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pitwire.venue_sim.core.errors import VenueError
+from pitwire.venue_sim.handlers import market_data, queries, trading
+from pitwire.venue_sim.handlers.params import SECURITY_NAMES, Params
+from pitwire.venue_sim.handlers.venue import Venue
+
+Weight = int | Callable[[Params], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Public:
+    """Anyone may ask."""
+
+    function: Callable[[Venue, Params], object]
+    weight: Weight
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """Only the owner of an account may ask. What trades costs its weight only when it fails, and its failures are logged."""
+
+    function: Callable[[Venue, Params, str], object]
+    weight: Weight
+    trading: bool = False
+
+
+Operation = Public | Signed
+
+
+def _open_orders_weight(params: Params) -> int:
+    return 6 if params.values.get("symbol") else 80
+
+
+def _ticker_weight(params: Params) -> int:
+    return 2 if params.values.get("symbol") else 80
+
+
+def _price_weight(params: Params) -> int:
+    return 2 if params.values.get("symbol") else 4
+
+
+OPERATIONS: dict[str, Operation] = {
+    "ping": Public(market_data.ping, 1),
+    "time": Public(market_data.time, 1),
+    "exchangeInfo": Public(market_data.exchange_info, 20),
+    "depth": Public(market_data.depth, market_data.depth_weight),
+    "trades.recent": Public(market_data.trades, 25),
+    "trades.aggregate": Public(market_data.aggregate_trades, 4),
+    "klines": Public(market_data.klines, 2),
+    "avgPrice": Public(market_data.average_price, 2),
+    "ticker.24hr": Public(market_data.ticker_24hr, _ticker_weight),
+    "ticker.price": Public(market_data.ticker_price, _price_weight),
+    "ticker.book": Public(market_data.ticker_book, _price_weight),
+    "order.place": Signed(trading.place_order, 1, trading=True),
+    "order.test": Signed(trading.test_order, 1),
+    "order.cancel": Signed(trading.cancel_order, 1, trading=True),
+    "openOrders.cancelAll": Signed(trading.cancel_open_orders, 1, trading=True),
+    "order.status": Signed(queries.order_status, 4),
+    "openOrders.status": Signed(queries.open_orders, _open_orders_weight),
+    "allOrders": Signed(queries.all_orders, 20),
+    "myTrades": Signed(queries.my_trades, 20),
+    "account.status": Signed(queries.account, 20),
+    "account.rateLimits.orders": Signed(queries.order_rate_limits, 40),
+    "account.commission": Signed(queries.commission, 20),
+    "asset.tradeFee": Public(queries.trade_fee, 1),
+}
+
+
+def run(venue: Venue, name: str, values: dict[str, str], *, account_id: str, address: str) -> object:
+    """Carry out a request whose sender is known.
+
+    Raises:
+        VenueError: refused.
+    """
+    operation = OPERATIONS[name]
+    params = Params(values)
+    weight = operation.weight if isinstance(operation.weight, int) else operation.weight(params)
+    now_ms = venue.wall_ms()
+    if isinstance(operation, Public):
+        venue.limiter.use(address, weight, now_ms=now_ms)
+        return operation.function(venue, params)
+    if not operation.trading:
+        venue.limiter.use(address, weight, now_ms=now_ms)
+        return operation.function(venue, params, account_id)
+    venue.limiter.use(address, 0, now_ms=now_ms)
+    try:
+        return operation.function(venue, params, account_id)
+    except VenueError as error:
+        sent = {key: value for key, value in values.items() if key not in SECURITY_NAMES}
+        venue.refuse(account_id, name, sent, error)
+        venue.limiter.use(address, weight, now_ms=now_ms)
+        raise

@@ -1,0 +1,131 @@
+"""The REST transport without its sockets: routes, form parameters wherever they stand, signatures, headers."""
+
+from urllib.parse import unquote_plus
+
+import orjson
+
+from pitwire.venue_sim.core.errors import VenueError
+from pitwire.venue_sim.handlers import operations
+from pitwire.venue_sim.handlers.operations import OPERATIONS, Signed
+from pitwire.venue_sim.handlers.params import missing
+from pitwire.venue_sim.handlers.security import check_signature, check_time
+from pitwire.venue_sim.handlers.venue import Venue
+from pitwire.venue_sim.ports import RestAnswer, RestRequest
+
+PREFIXES = ("/api/v3/", "/api/v1/")
+ROUTES: dict[tuple[str, str], str] = {
+    ("GET", "/api/v3/ping"): "ping",
+    ("GET", "/api/v3/time"): "time",
+    ("GET", "/api/v3/exchangeInfo"): "exchangeInfo",
+    ("GET", "/api/v3/depth"): "depth",
+    ("GET", "/api/v3/trades"): "trades.recent",
+    ("GET", "/api/v3/aggTrades"): "trades.aggregate",
+    ("GET", "/api/v3/klines"): "klines",
+    ("GET", "/api/v3/uiKlines"): "klines",
+    ("GET", "/api/v3/avgPrice"): "avgPrice",
+    ("GET", "/api/v3/ticker/24hr"): "ticker.24hr",
+    ("GET", "/api/v3/ticker/price"): "ticker.price",
+    ("GET", "/api/v3/ticker/bookTicker"): "ticker.book",
+    ("POST", "/api/v3/order"): "order.place",
+    ("GET", "/api/v3/order"): "order.status",
+    ("DELETE", "/api/v3/order"): "order.cancel",
+    ("POST", "/api/v3/order/test"): "order.test",
+    ("GET", "/api/v3/openOrders"): "openOrders.status",
+    ("DELETE", "/api/v3/openOrders"): "openOrders.cancelAll",
+    ("GET", "/api/v3/allOrders"): "allOrders",
+    ("GET", "/api/v3/myTrades"): "myTrades",
+    ("GET", "/api/v3/account"): "account.status",
+    ("GET", "/api/v3/account/commission"): "account.commission",
+    ("GET", "/api/v3/rateLimit/order"): "account.rateLimits.orders",
+    ("GET", "/sapi/v1/asset/tradeFee"): "asset.tradeFee",
+}
+PATHS = frozenset(path for _, path in ROUTES)
+LISTEN_KEY_PATH = "/api/v3/userDataStream"
+ORDER_OPERATIONS = frozenset({"order.place"})
+
+
+class Rest:
+    """Answers REST requests."""
+
+    def __init__(self, venue: Venue) -> None:
+        self._venue = venue
+
+    def answer(self, request: RestRequest) -> RestAnswer:
+        """Answer one request; refusals are answers."""
+        headers: dict[str, str] = {}
+        try:
+            name = _route(request)
+            values = read_form(request.query, request.body)
+            account_id = ""
+            if isinstance(OPERATIONS[name], Signed):
+                account_id = self._authenticate(request, values)
+            result = operations.run(self._venue, name, values, account_id=account_id, address=request.address)
+            status, body = 200, orjson.dumps(result)
+            if name in ORDER_OPERATIONS:
+                ten_seconds, day = self._venue.limiter.order_counts(account_id, now_ms=self._venue.wall_ms())
+                headers |= {"X-MBX-ORDER-COUNT-10S": str(ten_seconds), "X-MBX-ORDER-COUNT-1D": str(day)}
+        except VenueError as error:
+            status, body = error.status, orjson.dumps(error_body(error))
+            if error.data and (until := error.data.get("retryAfter")) is not None:
+                left_ms = int(str(until)) - self._venue.wall_ms()
+                headers["Retry-After"] = str(max(1, -(-left_ms // 1000)))
+        used = self._venue.limiter.used_weight(request.address, now_ms=self._venue.wall_ms())
+        headers["X-MBX-USED-WEIGHT"] = headers["X-MBX-USED-WEIGHT-1M"] = str(used)
+        return RestAnswer(status, body, headers)
+
+    def _authenticate(self, request: RestRequest, values: dict[str, str]) -> str:
+        key = self._venue.keyring.find(request.api_key)
+        if "timestamp" not in values:
+            raise missing("timestamp")
+        signature = values.get("signature")
+        if not signature:
+            raise missing("signature")
+        payload = _unsigned(request.query) + _unsigned(request.body)
+        check_signature(key, payload, signature)
+        check_time(values["timestamp"], values.get("recvWindow"), now_ms=self._venue.wall_ms())
+        return key.account_id
+
+
+def _route(request: RestRequest) -> str:
+    name = ROUTES.get((request.method, request.path))
+    if name is not None:
+        return name
+    if request.path == LISTEN_KEY_PATH:
+        raise VenueError(-1020, "listenKey is gone; subscribe with userDataStream.subscribe.signature.", status=410)
+    if request.path in PATHS:
+        raise VenueError(-1020, f"Request method '{request.method}' is not supported.", status=405)
+    raise VenueError(-1020, f"No such path: {request.path}", status=404)
+
+
+def error_body(error: VenueError) -> dict[str, object]:
+    """The JSON of a refusal."""
+    body: dict[str, object] = {"code": error.code, "msg": error.msg}
+    if error.data is not None:
+        body["data"] = error.data
+    return body
+
+
+def read_form(query: str, body: str) -> dict[str, str]:
+    """Parameters of query and body together, form-encoded in both whatever the content type says.
+
+    Raises:
+        VenueError: -1101 when a parameter comes twice.
+    """
+    values: dict[str, str] = {}
+    for part in (query, body):
+        for pair in part.split("&") if part else ():
+            name, _, value = pair.partition("=")
+            name = unquote_plus(name)
+            if not name:
+                continue
+            if name in values:
+                raise VenueError(-1101, "Duplicate values for a parameter detected.")
+            values[name] = unquote_plus(value)
+    return values
+
+
+def _unsigned(part: str) -> str:
+    """What was signed of a query or body: all of it as it came, without the signature."""
+    if "signature=" not in part:
+        return part
+    return "&".join(pair for pair in part.split("&") if not pair.startswith("signature="))

@@ -1,0 +1,102 @@
+"""The venue as one object: the exchange, its market and its log, and the one way in which anything becomes true."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pitwire.venue_sim.core.effects import Effects
+from pitwire.venue_sim.core.errors import VenueError
+from pitwire.venue_sim.core.exchange import Exchange
+from pitwire.venue_sim.core.limits import RateLimiter
+from pitwire.venue_sim.core.market import MarketDriver
+from pitwire.venue_sim.core.records import effect_records, reject_record
+from pitwire.venue_sim.core.types import ExecType, NewOrder, Order, OrderStatus
+from pitwire.venue_sim.handlers.security import Keyring
+from pitwire.venue_sim.handlers.shapes import Json, account_position, execution_report
+from pitwire.venue_sim.ports import EventLog, MarketTime, Publisher
+
+
+@dataclass(slots=True)
+class Counters:
+    """What /metrics shows of the order side."""
+
+    accepted: int = 0
+    rejected: int = 0
+    trades: int = 0
+    cancels: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Venue:
+    """Everything a request can reach. Effects are logged first, then clients are told."""
+
+    exchange: Exchange
+    driver: MarketDriver
+    keyring: Keyring
+    limiter: RateLimiter
+    log: EventLog
+    publisher: Publisher
+    time: MarketTime
+    wall_ms: Callable[[], int]
+    counters: Counters = field(default_factory=Counters)
+
+    def place(self, account_id: str, new: NewOrder) -> tuple[Order, Effects]:
+        """Accept a new order, or raise what it is refused with."""
+        now_ms = self.wall_ms()
+        self.limiter.check_order(account_id, now_ms=now_ms)
+        order, effects = self.exchange.submit(account_id, new, now_ms=self.time.market_ms())
+        self.counters.accepted += 1
+        self.limiter.count_orders(account_id, 1, now_ms=now_ms)
+        self.commit(effects)
+        return order, effects
+
+    def cancel(self, order: Order, cancel_id: str | None) -> str:
+        """Cancel an open order; the id of the cancel."""
+        cancel_id = cancel_id or f"cancel-{self.exchange.next_exec_id}"
+        self.commit(self.exchange.cancel(order, cancel_id=cancel_id, now_ms=self.time.market_ms()))
+        return cancel_id
+
+    def refuse(self, account_id: str, request: str, params: dict[str, str], error: VenueError) -> None:
+        """Log a refused trading request."""
+        self.counters.rejected += 1
+        record = reject_record(
+            account_id,
+            request=request,
+            params=params,
+            code=error.code,
+            msg=error.msg,
+            now_ms=self.time.market_ms(),
+        )
+        self.log.append([record])
+
+    def advance_market(self) -> None:
+        """Play the market's next instant and tell everyone."""
+        moves, effects = self.driver.advance()
+        self.commit(effects, by_market=True)
+        self.log.save_position(effects.now_ms)
+        self.publisher.market_moved(moves)
+
+    def commit(self, effects: Effects, *, by_market: bool = False) -> None:
+        """Log what an operation did, then tell the clients it concerns."""
+        if not effects.reports:
+            return
+        balances = effects.take_balances()
+        self.log.append(effect_records(effects, balances))
+        events: dict[str, list[Json]] = {}
+        symbols: dict[str, None] = {}
+        for report in effects.reports:
+            account_id = report.order.account_id
+            symbols[report.order.symbol] = None
+            events.setdefault(account_id, []).append(execution_report(report))
+            self.counters.trades += report.exec_type is ExecType.TRADE
+            self.counters.cancels += report.exec_type is ExecType.CANCELED
+            if report.status is OrderStatus.FILLED:
+                self.limiter.count_orders(account_id, -1, now_ms=self.wall_ms())
+        for account_id, account_events in events.items():
+            changed = [change for change in balances if change[0] == account_id]
+            if changed:
+                account_events.append(account_position(changed, effects.now_ms))
+            self.publisher.account_changed(account_id, account_events)
+        if not by_market:
+            self.exchange.revision += 1
+            for symbol in symbols:
+                self.publisher.book_changed(symbol)

@@ -1,0 +1,170 @@
+"""One connection to the WebSocket API: requests by method name, signed over their sorted parameters."""
+
+import json
+from decimal import Decimal
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from pitwire.venue_sim.core.errors import VenueError
+from pitwire.venue_sim.handlers import operations
+from pitwire.venue_sim.handlers.feeds import Feeds
+from pitwire.venue_sim.handlers.operations import OPERATIONS, Signed
+from pitwire.venue_sim.handlers.params import missing
+from pitwire.venue_sim.handlers.security import check_signature, check_time
+from pitwire.venue_sim.handlers.venue import Venue
+from pitwire.venue_sim.ports import Outbox
+
+SUBSCRIBE = "userDataStream.subscribe.signature"
+UNSUBSCRIBE = "userDataStream.unsubscribe"
+SUBSCRIPTIONS = "session.subscriptions"
+SUBSCRIPTIONS_MAX = 1000
+"""User data subscriptions over the life of one connection."""
+
+
+class WsApiSession:
+    """Serves one WebSocket API connection."""
+
+    def __init__(self, venue: Venue, feeds: Feeds, outbox: Outbox, *, address: str) -> None:
+        self._venue = venue
+        self._feeds = feeds
+        self._outbox = outbox
+        self._address = address
+        self._subscriptions: dict[int, str] = {}
+        self._next_subscription = 0
+
+    def on_text(self, message: str) -> None:
+        """Handle one request and answer it."""
+        request_id: object = None
+        with_limits = True
+        account_id = method = ""
+        try:
+            request = _read(message)
+            request_id, method = request.get("id"), str(request.get("method"))
+            values, texts = _texts(request, message)
+            with_limits = values.get("returnRateLimits", "true") != "false"
+            if method in {SUBSCRIBE, UNSUBSCRIBE, SUBSCRIPTIONS}:
+                result: object = self._user_stream(method, values, texts)
+            else:
+                if isinstance(_operation(method), Signed):
+                    account_id = self._authenticate(values, texts)
+                result = operations.run(self._venue, method, values, account_id=account_id, address=self._address)
+            answer: dict[str, object] = {"id": request_id, "status": 200, "result": result}
+        except VenueError as error:
+            shown: dict[str, object] = {"code": error.code, "msg": error.msg}
+            if error.data is not None:
+                shown["data"] = error.data
+            answer = {"id": request_id, "status": error.status, "error": shown}
+        if with_limits:
+            answer["rateLimits"] = self._rate_limits(account_id if method == "order.place" else "")
+        self._outbox.send(orjson.dumps(answer))
+
+    def _user_stream(self, method: str, values: dict[str, str], texts: dict[str, str]) -> object:
+        if method == SUBSCRIBE:
+            account_id = self._authenticate(values, texts)
+            self._venue.limiter.use(self._address, 2, now_ms=self._venue.wall_ms())
+            return self._subscribe(account_id)
+        if method == SUBSCRIPTIONS:
+            return [{"subscriptionId": number} for number in self._subscriptions]
+        chosen = values.get("subscriptionId")
+        if chosen is not None and (not chosen.isdigit() or int(chosen) not in self._subscriptions):
+            raise VenueError(-2036, "User Data Stream subscription not active.")
+        for number in [int(chosen)] if chosen is not None else list(self._subscriptions):
+            self._feeds.unsubscribe_user(self._subscriptions.pop(number), self._outbox, number)
+        return {}
+
+    def _subscribe(self, account_id: str) -> dict[str, int]:
+        if account_id in self._subscriptions.values():
+            raise VenueError(-2035, "User Data Stream subscription already active.")
+        number = self._next_subscription
+        if number >= SUBSCRIPTIONS_MAX:
+            raise VenueError(-2042, "Maximum subscription ID reached for this connection.")
+        self._next_subscription += 1
+        self._subscriptions[number] = account_id
+        self._feeds.subscribe_user(account_id, self._outbox, number)
+        return {"subscriptionId": number}
+
+    def _authenticate(self, values: dict[str, str], texts: dict[str, str]) -> str:
+        key = self._venue.keyring.find(values.get("apiKey"))
+        if "timestamp" not in values:
+            raise missing("timestamp")
+        signature = values.get("signature")
+        if not signature:
+            raise missing("signature")
+        check_signature(key, _payload(texts), signature)
+        check_time(values["timestamp"], values.get("recvWindow"), now_ms=self._venue.wall_ms())
+        return key.account_id
+
+    def _rate_limits(self, account_id: str) -> list[dict[str, object]]:
+        now_ms = self._venue.wall_ms()
+        limiter = self._venue.limiter
+        rules = limiter.limits.describe()
+        weight = rules[0] | {"count": limiter.used_weight(self._address, now_ms=now_ms)}
+        if not account_id:
+            return [weight]
+        ten_seconds, day = limiter.order_counts(account_id, now_ms=now_ms)
+        return [rules[1] | {"count": ten_seconds}, rules[2] | {"count": day}, weight]
+
+    def on_close(self) -> None:
+        """The client is gone."""
+        for number, account_id in self._subscriptions.items():
+            self._feeds.unsubscribe_user(account_id, self._outbox, number)
+        self._subscriptions.clear()
+
+
+def _read(message: str) -> dict[str, Any]:
+    try:
+        request = orjson.loads(message)
+    except orjson.JSONDecodeError:
+        raise VenueError(-1135, "Invalid JSON Request") from None
+    if not isinstance(request, dict):
+        raise VenueError(-1135, "Invalid JSON Request")
+    return request
+
+
+def _operation(method: str) -> operations.Operation:
+    operation = OPERATIONS.get(method)
+    if operation is None:
+        raise VenueError(-1020, f"Method '{method}' is not supported.", status=404)
+    return operation
+
+
+def _texts(request: dict[str, Any], message: str) -> tuple[dict[str, str], dict[str, str]]:
+    """(values, texts): parameters as plain text, and as the text that was signed.
+
+    A JSON number with a fraction is read again from its own digits: a float would not keep them.
+    """
+    params = request.get("params") or {}
+    if not isinstance(params, dict):
+        raise VenueError(-1135, "Invalid JSON Request")
+    if any(isinstance(value, float) for value in params.values()):
+        params = json.loads(message, parse_float=_Digits)["params"]
+    texts = {name: _text(value) for name, value in params.items() if value is not None}
+    values = {
+        name: f"{Decimal(value):f}" if isinstance(value, _Digits) else texts[name]
+        for name, value in params.items()
+        if value is not None
+    }
+    return values, texts
+
+
+class _Digits(str):
+    """A JSON number as it was written."""
+
+    __slots__ = ()
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    return orjson.dumps(value).decode()
+
+
+def _payload(texts: dict[str, str]) -> str:
+    pairs = sorted((name, value) for name, value in texts.items() if name != "signature")
+    return "&".join(f"{name}={value if value.isascii() else quote(value, safe='')}" for name, value in pairs)
