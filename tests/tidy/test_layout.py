@@ -54,7 +54,7 @@ def test_every_member_has_the_same_shape(root: Path) -> None:
             "has a short README": 3 <= len((member / "README.md").read_text().splitlines()) <= README_LINES_MAX,
         }
         odd += [f"{member.name}: not true that it {fact}" for fact, holds in facts.items() if not holds]
-    assert odd == []
+    assert not odd, "\n".join(odd)
 
 
 def test_every_service_can_be_started_alone(root: Path) -> None:
@@ -75,7 +75,7 @@ def test_every_module_is_tested(sources: list[Source], root: Path) -> None:
         and module_name(source.name) not in tested
         and f"{member_of(source.name)}:{source.path.stem}" not in tested
     ]
-    assert untested == []
+    assert not untested, "\n".join(untested)
 
 
 def test_import_contracts_hold(root: Path) -> None:

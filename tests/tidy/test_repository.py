@@ -45,7 +45,7 @@ def test_no_file_names_a_registry_or_a_path_of_a_machine(files: list[Path], root
         for match in [FORBIDDEN.search(path.read_text(encoding="utf-8"))]
         if match
     ]
-    assert strays == []
+    assert not strays, "\n".join(strays)
 
 
 @pytest.mark.parametrize("lock", LOCKS)
@@ -64,7 +64,7 @@ def test_the_lock_holds_everything_that_the_projects_ask_for(root: Path) -> None
         if canonicalize_name(requirement.name) not in pins
         or not requirement.specifier.contains(pins[canonicalize_name(requirement.name)], prereleases=True)
     ]
-    assert missing == [], "run `make lock`"
+    assert not missing, "\n".join([*missing, "run `make lock`"])
 
 
 def test_the_lock_of_the_checks_agrees_with_the_other(root: Path) -> None:

@@ -64,7 +64,7 @@ def test_functions_are_at_most_70_lines(sources: list[Source]) -> None:
         for node in ast.walk(source.tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and lines_of(node) > FUNCTION_LINES_MAX
     ]
-    assert long == []
+    assert not long, "\n".join(long)
 
 
 def test_time_randomness_and_the_terminal_are_asked_for_in_one_place_each(sources: list[Source]) -> None:
@@ -75,7 +75,7 @@ def test_time_randomness_and_the_terminal_are_asked_for_in_one_place_each(source
         for line, name in calls(source.tree)
         if is_ambient(name, source.name)
     ]
-    assert strays == []
+    assert not strays, "\n".join(strays)
 
 
 def test_subjects_are_spelled_in_one_module(sources: list[Source]) -> None:
@@ -86,7 +86,7 @@ def test_subjects_are_spelled_in_one_module(sources: list[Source]) -> None:
         for line, text in literals(source.tree)
         if text.startswith(SUBJECT_ROOTS)
     ]
-    assert strays == []
+    assert not strays, "\n".join(strays)
 
 
 def test_nothing_is_left_to_do(sources: list[Source]) -> None:
@@ -101,7 +101,7 @@ def test_every_suppression_names_its_rule_and_its_reason(sources: list[Source]) 
         for line, comment in comments(source.text)
         if not is_explained(comment)
     ]
-    assert bare == []
+    assert not bare, "\n".join(bare)
 
 
 def test_every_module_says_what_it_is_for(sources: list[Source]) -> None:
