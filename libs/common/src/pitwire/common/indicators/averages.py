@@ -6,6 +6,9 @@ from collections import deque
 from math import fsum
 from typing import Final
 
+RENEWAL_UPDATES_MIN: Final = 512
+"""Running sums over a window are made anew, exactly, this often: rounding never accumulates for longer."""
+
 
 def at_least(minimum: int, *, name: str, value: int) -> int:
     """Returns `value`; `ValueError` names the parameter, its value and what was expected."""
@@ -18,8 +21,7 @@ def at_least(minimum: int, *, name: str, value: int) -> int:
 class Sma:
     """Mean of the last `length` values.
 
-    The running sum is made anew, exactly, each time the window has turned over: rounding never accumulates for longer
-    than one window, and the cost stays constant per update on average.
+    The running sum is made anew at intervals, so the cost is constant per update on average and drift is bounded.
     """
 
     __slots__ = ("_left", "_sum", "_window", "length", "value")
@@ -39,12 +41,12 @@ class Sma:
         window = self._window
         self._left -= 1
         if self._left:
-            if self.value is not None:
+            if len(window) == self.length:
                 self._sum += value - window[0]
                 self.value = self._sum / self.length
             window.append(value)
             return self.value
-        self._left = self.length
+        self._left = max(self.length, RENEWAL_UPDATES_MIN)
         window.append(value)
         self._sum = fsum(window)
         self.value = self._sum / self.length
@@ -101,7 +103,7 @@ class Wilder:
 
 
 class Wma:
-    """Mean of the last `length` values weighted 1, 2, ... length, the newest most; sums are made anew each window."""
+    """Mean of the last `length` values weighted 1, 2, ... length, the newest most."""
 
     __slots__ = ("_divisor", "_left", "_sum", "_weighted", "_window", "length", "value")
 
@@ -122,13 +124,13 @@ class Wma:
         window = self._window
         self._left -= 1
         if self._left:
-            if self.value is not None:
+            if len(window) == self.length:
                 self._weighted += self.length * value - self._sum
                 self._sum += value - window[0]
                 self.value = self._weighted / self._divisor
             window.append(value)
             return self.value
-        self._left = self.length
+        self._left = max(self.length, RENEWAL_UPDATES_MIN)
         window.append(value)
         self._sum = fsum(window)
         self._weighted = fsum(weight * each for weight, each in enumerate(window, start=1))

@@ -6,52 +6,64 @@ from collections import deque
 from math import fsum, sqrt
 from typing import Final, NamedTuple
 
-from pitwire.common.indicators.averages import Wilder, at_least
+from pitwire.common.indicators.averages import RENEWAL_UPDATES_MIN, Wilder, at_least
 
 
 class _Moments:
     """Mean and sum of squared deviations of the last `length` values (Welford's update with the oldest replaced).
 
-    Squares of deviations, not of prices, are summed, and both figures are made anew each time the window has turned
-    over: a deviation of 1 on a price of 60,000 keeps its digits however long the stream is. A window of equal values
-    has exactly no deviation, so that a frozen price is never a z-score made of rounding.
+    Distances from a recent price, not prices, are summed, and the figures are made anew at intervals: a deviation of 1
+    on a price of 60,000 keeps its digits however long the stream is. A window of equal values has exactly no deviation,
+    so that a frozen price is never a z-score made of rounding.
     """
 
-    __slots__ = ("_equal", "_left", "length", "mean", "ready", "squares", "window")
+    __slots__ = ("_equal", "_full", "_left", "_newest", "_offset", "_origin", "_squares", "_window", "length")
 
     def __init__(self, length: int) -> None:
         self.length: Final = at_least(2, name="length", value=length)
-        self.window: deque[float] = deque(maxlen=length)
-        self.mean = 0.0
-        self.squares = 0.0
-        self.ready = False
-        self._left = length
+        self._window: deque[float] = deque(maxlen=length)
+        self._origin = 0.0
+        self._offset = 0.0
+        self._squares = 0.0
+        self._newest = 0.0
         self._equal = 0
+        self._full = False
+        self._left = length
 
-    def update(self, value: float) -> bool:
-        window = self.window
-        self._equal = self._equal + 1 if window and value == window[-1] else 0
+    @property
+    def mean(self) -> float:
+        return self._origin + self._offset
+
+    def update(self, value: float) -> float | None:
+        """Standard deviation of the population, as TA-Lib and Bollinger define it; None until the window is full."""
+        window = self._window
+        if value == self._newest:
+            self._equal += 1
+        else:
+            self._newest, self._equal = value, 1
         self._left -= 1
-        if self._left:
-            if self.ready:
-                oldest = window[0]
-                before = self.mean
-                self.mean = mean = before + (value - oldest) / self.length
-                self.squares += (value - oldest) * (value - mean + oldest - before)
+        if self._left and self._full:
+            step, before = value - window[0], self._offset
             window.append(value)
-            return self.ready
-        self._left = self.length
+            self._offset = offset = before + step / self.length
+            self._squares = squares = self._squares + step * (2.0 * (value - self._origin) - step - offset - before)
+            return sqrt(squares / self.length) if squares > 0.0 and self._equal < self.length else 0.0
         window.append(value)
-        self.mean = mean = fsum(window) / self.length
-        self.squares = fsum([(each - mean) ** 2 for each in window])
-        self.ready = True
-        return True
+        if self._left:
+            return None
+        self._renew()
+        return sqrt(self._squares / self.length) if self._equal < self.length else 0.0
 
-    def deviation(self) -> float:
-        """Standard deviation of the population, as TA-Lib and Bollinger define it; never negative by rounding."""
-        if self.squares <= 0.0 or self._equal >= self.length - 1:
-            return 0.0
-        return sqrt(self.squares / self.length)
+    def distance(self, value: float) -> float:
+        """Of `value` from the mean, without the rounding that subtracting the mean itself would bring."""
+        return value - self._origin - self._offset
+
+    def _renew(self) -> None:
+        self._full = True
+        self._left = max(self.length, RENEWAL_UPDATES_MIN)
+        self._origin = mean = fsum(self._window) / self.length
+        self._offset = fsum([each - mean for each in self._window]) / self.length
+        self._squares = fsum([(each - self.mean) ** 2 for each in self._window])
 
 
 class StandardDeviation:
@@ -69,9 +81,8 @@ class StandardDeviation:
         return self.length
 
     def update(self, value: float) -> float | None:
-        if self._moments.update(value):
-            self.value = self._moments.deviation()
-        return self.value
+        self.value = deviation = self._moments.update(value)
+        return deviation
 
 
 class ZScore:
@@ -89,10 +100,9 @@ class ZScore:
         return self.length
 
     def update(self, value: float) -> float | None:
-        moments = self._moments
-        if moments.update(value):
-            deviation = moments.deviation()
-            self.value = (value - moments.mean) / deviation if deviation else 0.0
+        deviation = self._moments.update(value)
+        if deviation is not None:
+            self.value = self._moments.distance(value) / deviation if deviation else 0.0
         return self.value
 
 
@@ -124,11 +134,10 @@ class Bollinger:
         return self.length
 
     def update(self, value: float) -> Bands | None:
-        moments = self._moments
-        if moments.update(value):
-            deviation = moments.deviation()
+        deviation = self._moments.update(value)
+        if deviation is not None:
             width = self.deviations * deviation
-            mean = moments.mean
+            mean = self._moments.mean
             self.value = Bands(mean - width, mean, mean + width, deviation)
         return self.value
 
@@ -160,10 +169,14 @@ class Atr:
 
 def true_range(high: float, low: float, previous_close: float) -> float:
     """Wilder, New Concepts in Technical Trading Systems (1978)."""
-    return (high if high > previous_close else previous_close) - (low if low < previous_close else previous_close)
+    top = high if high > previous_close else previous_close  # noqa: FURB136 - max() costs three times as much
+    bottom = low if low < previous_close else previous_close  # noqa: FURB136 - as above
+    return top - bottom
 
 
 class Channel(NamedTuple):
+    """Lowest low and highest high."""
+
     lower: float
     upper: float
 

@@ -6,7 +6,7 @@ from collections import deque
 from math import fsum
 from typing import Final
 
-from pitwire.common.indicators.averages import at_least
+from pitwire.common.indicators.averages import RENEWAL_UPDATES_MIN, at_least
 
 
 class Obv:
@@ -44,7 +44,7 @@ class Obv:
 class Vwap:
     """Average typical price (high + low + close) / 3 weighted by volume: of the last `length` bars, or since `reset`.
 
-    None as long as nothing was traded. Sums over a window are made anew each time it has turned over.
+    None as long as nothing was traded.
     """
 
     __slots__ = ("_busy", "_left", "_traded", "_value_sum", "_window", "length", "value")
@@ -95,7 +95,7 @@ class Vwap:
                 self._traded += volume - oldest_volume
             window.append((amount, volume))
             return
-        self._left = length
+        self._left = max(length, RENEWAL_UPDATES_MIN)
         window.append((amount, volume))
         self._value_sum = fsum([each for each, _ in window])
         self._traded = fsum([each for _, each in window])
