@@ -11,8 +11,12 @@ from pitwire.common.clock import NS_PER_S
 
 MEBIBYTE: Final = 1024 * 1024
 GIBIBYTE: Final = 1024 * MEBIBYTE
-INTENTS_PER_STRATEGY_MAX: Final = 1_000
-INTENT_AGE_MAX_S: Final = 120
+INTENT_AGE_MAX_S: Final = 60
+"""The longest life a strategy may give an intent; decided ones leave with it."""
+
+INTENTS_PER_STRATEGY_MAX: Final = 12_000
+"""200 a second for as long as they live; a strategy that floods is refused here, and nobody else is."""
+
 
 
 class NatsAccount(StrEnum):
