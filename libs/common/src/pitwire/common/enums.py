@@ -55,7 +55,7 @@ class TimeInForce(StrEnum):
 
 
 class OrderStatus(StrEnum):
-    """FIX 39; PENDING_NEW, PENDING_CANCEL and UNKNOWN are set by us while in flight or in doubt."""
+    """FIX 39. PENDING_NEW, PENDING_CANCEL, UNKNOWN are set by us while in flight or in doubt, NOT_SENT if never sent."""
 
     PENDING_NEW = "PENDING_NEW"
     NEW = "NEW"
@@ -66,13 +66,16 @@ class OrderStatus(StrEnum):
     CANCELED = "CANCELED"
     REJECTED = "REJECTED"
     EXPIRED = "EXPIRED"
+    NOT_SENT = "NOT_SENT"
 
     @property
     def is_terminal(self) -> bool:
         return self in _TERMINAL
 
 
-_TERMINAL = frozenset({OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.REJECTED, OrderStatus.EXPIRED})
+_TERMINAL = frozenset(
+    {OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.REJECTED, OrderStatus.EXPIRED, OrderStatus.NOT_SENT}
+)
 
 
 class ExecType(StrEnum):
@@ -143,9 +146,12 @@ class DenialCode(StrEnum):
     UNKNOWN_STRATEGY = "UNKNOWN_STRATEGY"
     UNKNOWN_ORDER = "UNKNOWN_ORDER"
     UNSUPPORTED = "UNSUPPORTED"
+    NOT_READY = "NOT_READY"
     PRICE_TICK = "PRICE_TICK"
     QUANTITY_LOT = "QUANTITY_LOT"
+    QUANTITY_RANGE = "QUANTITY_RANGE"
     NOTIONAL_BELOW_MINIMUM = "NOTIONAL_BELOW_MINIMUM"
+    NOTIONAL_ABOVE_MAXIMUM = "NOTIONAL_ABOVE_MAXIMUM"
     NO_MARK = "NO_MARK"
     STALE_MARK = "STALE_MARK"
     TRADING_HALTED = "TRADING_HALTED"

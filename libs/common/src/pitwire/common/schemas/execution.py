@@ -84,6 +84,9 @@ class ExecReport(ExecEvent):
     exec_type: ExecType
     order_status: OrderStatus
     order_quantity: NonNegative = Decimal(0)
+    order_type: OrderType | None = Field(default=None, description="given for an adopted (external) order")
+    limit_price: Positive | None = Field(default=None, description="given for an adopted order: its worst price")
+    stop_price: Positive | None = None
     trade_id: Text = ""
     last_quantity: NonNegative = Decimal(0)
     last_price: NonNegative = Decimal(0)

@@ -1,0 +1,313 @@
+"""The life of one order: listed transitions only, every distinct fill booked, nothing concluded from silence.
+
+Reports may come early, late, twice and out of order. A fill is money and is always booked; where it should not have
+come, it is also flagged. UNKNOWN ends only by word of the venue.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Final
+
+from pitwire.common.enums import ExecType, OrderStatus, OrderType, Side, TimeInForce
+from pitwire.common.errors import InvariantBroken
+from pitwire.common.fills import Fill, fill_of
+from pitwire.common.money import MONEY, ZERO, difference, product, total
+from pitwire.common.order_transitions import TRANSITIONS, Anomaly, AnomalyCode, Step
+from pitwire.common.positions import with_amount
+from pitwire.common.schemas.execution import ExecReport, NotSent, Submitting
+from pitwire.common.schemas.ledger import Approved
+
+
+@dataclass(frozen=True, slots=True)
+class OrderState:
+    """One order as the journal tells it. `cost` is the sum of last_quantity x last_price, so the average is exact."""
+
+    client_order_id: str
+    account: str
+    strategy: str
+    instrument_id: str
+    side: Side
+    order_type: OrderType
+    quantity: Decimal
+    venue: str
+    venue_account: str
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.GTC
+    reduce_only: bool = False
+    is_reduction: bool = False
+    external: bool = False
+    intent_no: int = 0
+    created_ns: int = 0
+    status: OrderStatus = OrderStatus.PENDING_NEW
+    submitted: bool = False
+    seen_at_venue: bool = False
+    cancel_requested: bool = False
+    cum_quantity: Decimal = ZERO
+    venue_cum_quantity: Decimal = ZERO
+    cost: Decimal = ZERO
+    fees: tuple[tuple[str, Decimal], ...] = ()
+    venue_order_id: str = ""
+    updated_ns: int = 0
+
+    @property
+    def is_active(self) -> bool:
+        """It may still fill: approved, in flight, working or in doubt."""
+        return not self.status.is_terminal
+
+    @property
+    def is_filled(self) -> bool:
+        return self.cum_quantity >= self.quantity
+
+    @property
+    def leaves_quantity(self) -> Decimal:
+        """FIX 151: open for further execution; 0 once terminal."""
+        if self.status.is_terminal or self.is_filled:
+            return ZERO
+        return difference(self.quantity, self.cum_quantity)
+
+    @property
+    def unbooked_quantity(self) -> Decimal:
+        """Filled at the venue by its own count, but its trades have not come yet."""
+        return max(difference(self.venue_cum_quantity, self.cum_quantity), ZERO)
+
+    @property
+    def open_quantity(self) -> Decimal:
+        """What a limit must still count: everything left while active, afterwards what the venue filled unseen."""
+        return self.leaves_quantity if self.is_active else self.unbooked_quantity
+
+    @property
+    def is_settled(self) -> bool:
+        """Terminal and every fill the venue counted is booked."""
+        return not self.is_active and not self.unbooked_quantity
+
+    @property
+    def average_price(self) -> Decimal | None:
+        """FIX 6 at 34 digits; None before the first fill."""
+        return MONEY.divide(self.cost, self.cum_quantity) if self.cum_quantity else None
+
+    @classmethod
+    def of_approval(cls, approved: Approved, *, venue: str, created_ns: int) -> OrderState:
+        intent = approved.intent
+        return cls(
+            client_order_id=approved.client_order_id,
+            account=intent.account,
+            strategy=intent.strategy,
+            instrument_id=intent.instrument_id,
+            side=intent.side,
+            order_type=intent.order_type,
+            quantity=intent.quantity,
+            venue=venue,
+            venue_account=approved.venue_account,
+            limit_price=intent.limit_price,
+            stop_price=intent.stop_price,
+            time_in_force=intent.time_in_force,
+            reduce_only=intent.reduce_only,
+            is_reduction=approved.is_reduction,
+            intent_no=intent.intent_no,
+            created_ns=created_ns,
+        )
+
+    @classmethod
+    def of_unknown(cls, report: ExecReport) -> OrderState:
+        """An order that only the venue knew: adopted before its first report is applied."""
+        return cls(
+            client_order_id=report.client_order_id,
+            account=report.account,
+            strategy=report.strategy,
+            instrument_id=report.instrument_id,
+            side=report.side,
+            order_type=report.order_type or (OrderType.LIMIT if report.limit_price else OrderType.MARKET),
+            quantity=max(report.order_quantity, total(report.cum_quantity, report.leaves_quantity)),
+            venue=report.venue,
+            venue_account=report.venue_account,
+            limit_price=report.limit_price,
+            stop_price=report.stop_price,
+            external=True,
+            submitted=True,
+            created_ns=report.ts_ns,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """The order after one event, what it booked (a correction books a reversal, then the trade), what was odd."""
+
+    order: OrderState
+    booked: Fill | None = None
+    anomalies: tuple[Anomaly, ...] = ()
+    reversal: Fill | None = None
+
+    @property
+    def fills(self) -> tuple[Fill, ...]:
+        return tuple(fill for fill in (self.reversal, self.booked) if fill is not None)
+
+
+def apply(order: OrderState, report: ExecReport, *, original: Fill | None = None) -> Applied:
+    """One report, which the caller has found not to be a repetition (`BookedTrades`).
+
+    `original` is the booked trade that a TRADE_CANCEL or TRADE_CORRECT is about.
+    """
+    if report.client_order_id != order.client_order_id:
+        msg = f"report for {report.client_order_id} applied to order {order.client_order_id}"
+        raise InvariantBroken(msg)
+    mismatch = report.instrument_id != order.instrument_id or report.side is not order.side
+    if mismatch:
+        return _mismatched(order, report)
+    if report.exec_type is ExecType.TRADE:
+        return _traded(order, report)
+    if report.exec_type in {ExecType.TRADE_CANCEL, ExecType.TRADE_CORRECT}:
+        return _reversed(order, report, original)
+    step = _step_of(order, report)
+    order, anomalies = _identified(order, report)
+    if step is None:
+        return Applied(order, anomalies=anomalies)
+    if step in _TOLD_BY_VENUE and not order.seen_at_venue:
+        order = replace(order, seen_at_venue=True)
+    moved, illegal = move(order, step)
+    return Applied(replace(moved, updated_ns=report.ts_event_ns), anomalies=anomalies + illegal)
+
+
+def submitting(order: OrderState, event: Submitting) -> Applied:
+    """Execution is about to send it. A second time is flagged and ignored, another content than approved is flagged."""
+    if order.submitted or order.status.is_terminal:
+        return Applied(order, anomalies=(_odd(AnomalyCode.SECOND_SUBMITTING, order, f"while {order.status}"),))
+    approved = (order.instrument_id, order.side, order.order_type, order.limit_price, order.stop_price)
+    asked = (event.instrument_id, event.side, event.order_type, event.limit_price, event.stop_price)
+    anomalies: tuple[Anomaly, ...] = ()
+    if approved != asked or event.quantity > order.quantity:
+        anomalies = (_odd(AnomalyCode.MISMATCH, order, "what is submitted is not what was approved"),)
+    return Applied(replace(order, submitted=True, updated_ns=event.ts_ns), anomalies=anomalies)
+
+
+def not_sent(order: OrderState, event: NotSent) -> Applied:
+    """Execution did not send it; believed only while nothing hints that the venue ever saw it."""
+    moved, illegal = move(order, Step.NOT_SENT)
+    return Applied(moved if illegal else replace(moved, updated_ns=event.ts_ns), anomalies=illegal)
+
+
+def cancel_requested(order: OrderState) -> OrderState:
+    """A cancel was approved: PENDING_CANCEL until the venue confirms; in doubt it stays UNKNOWN."""
+    moved, _ = move(replace(order, cancel_requested=True), Step.CANCEL_ASKED)
+    return moved
+
+
+def move(order: OrderState, step: Step) -> tuple[OrderState, tuple[Anomaly, ...]]:
+    """The order after `step` by the table; unchanged and flagged where the step is not listed."""
+    to = TRANSITIONS[order.status].get(step)
+    if step is Step.NOT_SENT and order.seen_at_venue:
+        to = None
+    if to is None:
+        return order, (_odd(AnomalyCode.ILLEGAL_TRANSITION, order, f"{step} while {order.status}"),)
+    if order.status is OrderStatus.UNKNOWN and to in {OrderStatus.NEW, OrderStatus.PARTIALLY_FILLED}:
+        if order.cancel_requested:
+            to = OrderStatus.PENDING_CANCEL
+        elif order.cum_quantity:
+            to = OrderStatus.PARTIALLY_FILLED
+    return (order if to is order.status else replace(order, status=to)), ()
+
+
+def _traded(order: OrderState, report: ExecReport) -> Applied:
+    if not report.last_quantity or not report.last_price:
+        return Applied(order, anomalies=(_odd(AnomalyCode.EMPTY_FILL, order, "a trade without quantity or price"),))
+    order, anomalies = _identified(order, report)
+    fill = replace(fill_of(report), strategy=order.strategy)
+    if report.fee and report.fee_currency is None:
+        anomalies += (_odd(AnomalyCode.FEE_WITHOUT_CURRENCY, order, f"booked in {fill.fee_currency}"),)
+    cum_quantity = total(order.cum_quantity, fill.quantity)
+    if order.status.is_terminal and cum_quantity > order.venue_cum_quantity:
+        anomalies += (_odd(AnomalyCode.FILL_AFTER_TERMINAL, order, f"trade {fill.trade_id} while {order.status}"),)
+    if cum_quantity > order.quantity:
+        anomalies += (_odd(AnomalyCode.OVERFILL, order, f"{cum_quantity} of {order.quantity} after {fill.trade_id}"),)
+    filled = replace(
+        order,
+        cum_quantity=cum_quantity,
+        venue_cum_quantity=max(order.venue_cum_quantity, cum_quantity),
+        cost=total(order.cost, product(fill.quantity, fill.price)),
+        fees=with_amount(order.fees, fill.fee_currency, fill.fee),
+        seen_at_venue=True,
+        updated_ns=report.ts_event_ns,
+    )
+    if TRANSITIONS[order.status].get(Step.PART_FILLED) is None:
+        return Applied(filled, fill, anomalies)
+    moved, _ = move(filled, Step.ALL_FILLED if filled.is_filled else Step.PART_FILLED)
+    return Applied(moved, fill, anomalies)
+
+
+def _reversed(order: OrderState, report: ExecReport, original: Fill | None) -> Applied:
+    if original is None:
+        return Applied(order, anomalies=(_odd(AnomalyCode.UNKNOWN_TRADE, order, f"trade {report.trade_id}"),))
+    reversal = original.reversed(ts_event_ns=report.ts_event_ns)
+    anomalies = (_odd(AnomalyCode.TRADE_REVERSED, order, f"trade {report.trade_id} by {report.exec_type}"),)
+    taken = replace(
+        order,
+        cum_quantity=difference(order.cum_quantity, original.quantity),
+        venue_cum_quantity=difference(order.venue_cum_quantity, original.quantity),
+        cost=difference(order.cost, product(original.quantity, original.price)),
+        fees=with_amount(order.fees, original.fee_currency, reversal.signed_fee),
+        updated_ns=report.ts_event_ns,
+    )
+    if taken.status is OrderStatus.PARTIALLY_FILLED and not taken.cum_quantity:
+        taken = replace(taken, status=OrderStatus.NEW)
+    if report.exec_type is ExecType.TRADE_CANCEL or not report.last_quantity:
+        return Applied(taken, None, anomalies, reversal)
+    corrected = _traded(taken, report)
+    late = tuple(a for a in corrected.anomalies if a.code is not AnomalyCode.FILL_AFTER_TERMINAL)
+    return Applied(corrected.order, corrected.booked, anomalies + late, reversal)
+
+
+def _mismatched(order: OrderState, report: ExecReport) -> Applied:
+    """Another instrument or side than the order's: a trade is booked as the venue tells it, the order stays."""
+    told = f"{report.exec_type} tells {report.side} {report.instrument_id}, order is {order.side} {order.instrument_id}"
+    anomalies = (_odd(AnomalyCode.MISMATCH, order, told),)
+    if report.exec_type is ExecType.TRADE and report.last_quantity and report.last_price:
+        return Applied(order, replace(fill_of(report), strategy=order.strategy), anomalies)
+    return Applied(order, anomalies=anomalies)
+
+
+def _identified(order: OrderState, report: ExecReport) -> tuple[OrderState, tuple[Anomaly, ...]]:
+    """Takes over the venue's order id and its count of fills; two venue orders for one id of ours are flagged."""
+    venue_cum = max(order.venue_cum_quantity, report.cum_quantity)
+    if report.exec_type is ExecType.STATUS and report.order_status is OrderStatus.FILLED:
+        venue_cum = max(venue_cum, order.quantity)
+    if report.venue_order_id and order.venue_order_id and report.venue_order_id != order.venue_order_id:
+        told = f"{report.venue_order_id} besides {order.venue_order_id}"
+        return order, (_odd(AnomalyCode.SECOND_VENUE_ORDER, order, told),)
+    venue_order_id = order.venue_order_id or report.venue_order_id
+    if venue_cum == order.venue_cum_quantity and venue_order_id == order.venue_order_id:
+        return order, ()
+    return replace(order, venue_cum_quantity=venue_cum, venue_order_id=venue_order_id), ()
+
+
+_TOLD_BY_VENUE: Final = frozenset({Step.ACKED, Step.PART_FILLED, Step.ALL_FILLED, Step.CANCELED, Step.EXPIRED})
+_STEP_OF_TYPE: Final = {
+    ExecType.NEW: Step.ACKED,
+    ExecType.CANCELED: Step.CANCELED,
+    ExecType.EXPIRED: Step.EXPIRED,
+    ExecType.REJECTED: Step.REJECTED,
+    ExecType.UNKNOWN: Step.IN_DOUBT,
+}
+_STEP_OF_STATUS: Final = {
+    OrderStatus.NEW: Step.ACKED,
+    OrderStatus.PARTIALLY_FILLED: Step.PART_FILLED,
+    OrderStatus.PENDING_CANCEL: Step.CANCEL_ASKED,
+    OrderStatus.UNKNOWN: Step.IN_DOUBT,
+    OrderStatus.CANCELED: Step.CANCELED,
+    OrderStatus.EXPIRED: Step.EXPIRED,
+    OrderStatus.REJECTED: Step.REJECTED,
+    # Filled by the venue's count: FILLED here only when every trade is booked, so that nothing is released too early.
+    OrderStatus.FILLED: Step.PART_FILLED,
+}
+
+
+def _step_of(order: OrderState, report: ExecReport) -> Step | None:
+    if report.exec_type is not ExecType.STATUS:
+        return _STEP_OF_TYPE[report.exec_type]
+    step = _STEP_OF_STATUS.get(report.order_status)
+    return Step.ALL_FILLED if step is Step.PART_FILLED and order.is_filled else step
+
+
+def _odd(code: AnomalyCode, order: OrderState, detail: str) -> Anomaly:
+    return Anomaly(code, order.strategy, order.client_order_id, detail)
