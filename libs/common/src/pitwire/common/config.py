@@ -35,6 +35,8 @@ class Mode(StrEnum):
 
 
 class RunConfig(Section):
+    """What kind of run this is."""
+
     mode: Mode = Mode.PAPER
 
 

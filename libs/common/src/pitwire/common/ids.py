@@ -49,10 +49,12 @@ def instrument_id(symbol: str, venue: str) -> InstrumentId:
 
 
 def symbol_of(instrument: str) -> str:
+    """`BTC-USDT` of `BTC-USDT.sim`; raises `InvalidName` when it is not SYMBOL.VENUE."""
     return _split(instrument)[0]
 
 
 def venue_of(instrument: str) -> VenueId:
+    """`sim` of `BTC-USDT.sim`; raises `InvalidName` when it is not SYMBOL.VENUE."""
     return VenueId(_split(instrument)[1])
 
 
@@ -63,7 +65,7 @@ def _split(instrument: str) -> tuple[str, str]:
     return symbol, venue
 
 
-def client_order_id(  # noqa: PLR0913 - an id names every input it is made of
+def client_order_id(
     *, incarnation: str, account: str, strategy: str, intent_no: int, intent_bytes: bytes, child: int = 0
 ) -> ClientOrderId:
     """The venue's handle for one order: base32(sha256(inputs))[:26], so a redelivery makes the same id.

@@ -59,6 +59,7 @@ class Identity:
 
 
 def new_identity(name: str, account: NatsAccount) -> Identity:
+    """A fresh nkey pair for one principal."""
     seed = nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER)
     pair = nkeys.from_seed(seed)
     return Identity(name, account, pair.public_key.decode(), seed.decode())
@@ -71,6 +72,7 @@ def identity_names() -> tuple[tuple[str, NatsAccount], ...]:
 
 
 def provisioner(account: NatsAccount) -> str:
+    """The identity that may create and update the streams of one account, and do nothing else."""
     return f"{PROVISION}-{account.lower()}"
 
 
@@ -92,6 +94,7 @@ def make_identities(folder: Path) -> dict[str, Identity]:
 
 
 def inbox_prefix(principal: str) -> str:
+    """Where a principal's answers arrive: nobody else may subscribe there."""
     return f"_INBOX_{principal}"
 
 

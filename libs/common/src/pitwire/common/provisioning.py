@@ -27,8 +27,7 @@ async def apply_topology(url: str, seeds: Path) -> list[str]:
             on_closed=lambda: None,
         )
         try:
-            for config in _configs_in(account):
-                report.append(f"{account.value}.{config['name']}: {await _ensure(bus, config)}")
+            report += [f"{account.value}.{c['name']}: {await _ensure(bus, c)}" for c in _configs_in(account)]
         finally:
             await bus.close()
     return report

@@ -18,7 +18,6 @@ INTENTS_PER_STRATEGY_MAX: Final = 12_000
 """200 a second for as long as they live; a strategy that floods is refused here, and nobody else is."""
 
 
-
 class NatsAccount(StrEnum):
     """Who can reach what. Only gate, execution and operators live where the journal is written."""
 
@@ -103,6 +102,7 @@ def api_prefix(source: NatsAccount) -> str:
 
 
 def deliver_prefix(source: NatsAccount, target: NatsAccount) -> str:
+    """Under which subject the records of a sourced copy cross from one account to the other."""
     return f"copy.{source}.{target}".lower()
 
 

@@ -7,7 +7,7 @@ refuses everything until `reconnect`; readers keep their place through all of it
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -24,10 +24,10 @@ DUPLICATE_WINDOW_NS: Final = 120 * NS_PER_S
 def subject_fits(pattern: str, subject: str) -> bool:
     """NATS matching: `*` is one token, a final `>` is one or more."""
     wanted, parts = pattern.split("."), subject.split(".")
-    for at, token in enumerate(wanted):
-        if token == ">":
+    for at, want in enumerate(wanted):
+        if want == ">":
             return len(parts) > at
-        if at >= len(parts) or token not in ("*", parts[at]):
+        if at >= len(parts) or want not in ("*", parts[at]):
             return False
     return len(wanted) == len(parts)
 
@@ -178,7 +178,7 @@ class MemoryBus:
             raise OutcomeUnknown(f"{subject}: TimeoutError, it may or may not be stored")
         return sequence
 
-    async def read(self, stream: str, filters: tuple[str, ...], *, after: int) -> AsyncIterator[list[Record]]:
+    async def read(self, stream: str, filters: tuple[str, ...], *, after: int) -> AsyncGenerator[list[Record], None]:
         cursor, caught_up = after, False
         while True:
             changed = self._server.changed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -63,6 +63,7 @@ class NatsBus:
         gave up for good (credentials changed): the process should end, since it can never come back by itself.
         """
         client = Client()
+        seed = await asyncio.to_thread(seed_file.read_text, encoding="ascii") if seed_file else None
         bus = cls(client, on_trouble=on_trouble)
 
         async def trouble(error: Exception) -> None:
@@ -88,15 +89,15 @@ class NatsBus:
                 disconnected_cb=disconnected,
                 reconnected_cb=reconnected,
                 connect_timeout=CONNECT_TIMEOUT_S,
-                reconnect_time_wait=RECONNECT_WAIT_S,
+                reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type] # it sleeps for it; fractions work
                 max_reconnect_attempts=-1,
                 ping_interval=PING_INTERVAL_S,
                 max_outstanding_pings=PINGS_OUTSTANDING_MAX,
                 inbox_prefix=inbox_prefix(principal).encode(),
-                nkeys_seed_str=seed_file.read_text(encoding="ascii").strip() if seed_file else None,
+                nkeys_seed_str=seed.strip() if seed else None,
                 pending_size=0,
             )
-        except (OSError, nats_errors.Error, asyncio.TimeoutError) as error:
+        except (TimeoutError, OSError, nats_errors.Error) as error:
             raise BusUnavailable(f"{url} as {principal}: {type(error).__name__}: {error}") from None
         return bus
 
@@ -143,11 +144,11 @@ class NatsBus:
             raise AppendRefused(f"{subject}: no stream takes this subject") from None
         except nats_errors.OutboundBufferLimitError:
             raise BusUnavailable(f"{subject}: not connected") from None
-        except (nats_errors.Error, OSError, asyncio.TimeoutError) as error:
+        except (TimeoutError, nats_errors.Error, OSError) as error:
             raise OutcomeUnknown(f"{subject}: {type(error).__name__}, it may or may not be stored") from None
         return _sequence_of(subject, reply.data)
 
-    async def read(self, stream: str, filters: tuple[str, ...], *, after: int) -> AsyncIterator[list[Record]]:
+    async def read(self, stream: str, filters: tuple[str, ...], *, after: int) -> AsyncGenerator[list[Record], None]:
         reader = OrderedReader(self._client, self.api, stream, filters, after=after, on_trouble=self._on_trouble)
         self._readers.append(reader)
         try:
@@ -182,7 +183,7 @@ class NatsBus:
         subject = f"$JS.API.{request}"
         try:
             reply = await self._client.request(subject, orjson.dumps(body), timeout=REQUEST_TIMEOUT_S)
-        except (nats_errors.Error, OSError, asyncio.TimeoutError) as error:
+        except (TimeoutError, nats_errors.Error, OSError) as error:
             raise BusUnavailable(f"{subject}: {type(error).__name__}") from None
         found: dict[str, Any] = orjson.loads(reply.data)
         return found

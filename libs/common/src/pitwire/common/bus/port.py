@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -62,7 +62,7 @@ class Bus(Protocol):
         """
         ...
 
-    def read(self, stream: str, filters: tuple[str, ...], *, after: int) -> AsyncIterator[list[Record]]:
+    def read(self, stream: str, filters: tuple[str, ...], *, after: int) -> AsyncGenerator[list[Record], None]:
         """Batches of records with sequence > `after` on the given subject patterns, for ever, in order, gapless.
 
         Survives server restarts by itself. An empty list means: caught up with everything that was there before.

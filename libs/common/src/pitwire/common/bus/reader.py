@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -73,7 +73,7 @@ class OrderedReader:
         self._reconnected = True
         self._wake.set()
 
-    async def batches(self) -> AsyncIterator[list[Record]]:
+    async def batches(self) -> AsyncGenerator[list[Record], None]:
         while True:
             try:
                 async with contextlib.aclosing(self._one_consumer()) as batches:
@@ -83,7 +83,7 @@ class OrderedReader:
                 self._on_trouble(f"reader of {self._stream} restarts after {self._cursor}: {doubt}")
                 await asyncio.sleep(RESTART_WAIT_S)
 
-    async def _one_consumer(self) -> AsyncIterator[list[Record]]:
+    async def _one_consumer(self) -> AsyncGenerator[list[Record], None]:
         inbox = self._client.new_inbox()
         self._arrived, self._reconnected = [], False
         subscription = await self._client.subscribe(f"{inbox}.*", cb=self._on_message)
@@ -137,7 +137,7 @@ class OrderedReader:
                 high = middle
         return max(low, 1)
 
-    async def _pull(self, name: str, inbox: str, *, caught_up: bool) -> AsyncIterator[list[Record]]:
+    async def _pull(self, name: str, inbox: str, *, caught_up: bool) -> AsyncGenerator[list[Record], None]:
         open_pulls: dict[str, int] = {}
         asked = 0
         delivered = 0
@@ -259,5 +259,5 @@ def _time_ns(text: str) -> int:
     """RFC 3339 with up to nine digits; datetime holds six, so the fraction is read by hand."""
     whole, _, rest = text.partition(".")
     digits = rest.rstrip("Z") if rest else ""
-    seconds = int(datetime.fromisoformat(whole.rstrip("Z") + "+00:00").timestamp())
+    seconds = int(datetime.fromisoformat(f"{whole.rstrip('Z')}Z").timestamp())
     return seconds * NS_PER_S + int((digits + "000000000")[:9])

@@ -63,7 +63,7 @@ class Value(BaseModel):
 
 
 class Message(Value):
-    """A frozen message. `schema_major` changes only with an incompatible shape; within a major fields are only added."""
+    """A frozen message. Within one `schema_major` fields are only added; an incompatible shape takes the next."""
 
     schema_major: ClassVar[int] = 1
 

@@ -26,7 +26,7 @@ class Command(Message):
     service: Token
     verb: CommandVerb
     account: Token = "main"
-    args: dict[str, str] = {}
+    args: dict[str, str] = Field(default_factory=dict)
     reason: Text
     expires_ns: TimeNs = Field(description="wall clock")
     ts_ns: TimeNs
@@ -41,7 +41,7 @@ class CommandResult(Message):
     status: CommandStatus
     code: Text = ""
     text: Text = ""
-    data: dict[str, str] = {}
+    data: dict[str, str] = Field(default_factory=dict)
     oms_sequence: Count = Field(default=0, description="ledger record that carried the effect")
     ts_ns: TimeNs
 
@@ -83,7 +83,7 @@ class DecisionTrace(Message):
     ts_event_ns: TimeNs
     signal: Token = Field(description="BUY SELL HOLD WARMING_UP")
     reason: Text
-    values: dict[str, str] = {}
+    values: dict[str, str] = Field(default_factory=dict)
     target_position: Number | None = None
     intent_no: Count = Field(default=0, description="0: no intent followed")
     ts_ns: TimeNs
@@ -119,7 +119,7 @@ class Alert(Message):
     text: Text
     account: Text = ""
     strategy: Text = ""
-    data: dict[str, str] = {}
+    data: dict[str, str] = Field(default_factory=dict)
     ts_ns: TimeNs
 
 
@@ -142,6 +142,6 @@ class BacktestJob(Message):
     job_id: OrderRef
     sweep: Token
     strategy: Text
-    params: dict[str, str] = {}
+    params: dict[str, str] = Field(default_factory=dict)
     data: tuple[Text, ...] = ()
     ts_ns: TimeNs

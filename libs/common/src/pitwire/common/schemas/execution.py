@@ -113,4 +113,4 @@ class AlgoStep(ExecEvent):
     step: Token
     basis_subject: Text = ""
     basis_sequence: Count = 0
-    data: dict[str, str] = {}
+    data: dict[str, str] = Field(default_factory=dict)

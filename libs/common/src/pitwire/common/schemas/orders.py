@@ -38,7 +38,7 @@ class ParentSpec(Value):
     """The algo that execution runs for a PARENT intent; the gate reserves its worst case."""
 
     algo: Token
-    params: dict[str, str] = {}
+    params: dict[str, str] = Field(default_factory=dict)
 
 
 class Leg(Value):
