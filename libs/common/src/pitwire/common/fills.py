@@ -11,7 +11,7 @@ from pitwire.common.instruments import assets_of
 from pitwire.common.money import canonical
 from pitwire.common.schemas.execution import ExecReport
 
-TRADES_KEPT: Final = 10_000
+TRADES_KEPT: Final = 5_000
 """Trades of one account that are remembered one by one; older ones with numeric ids by a floor per instrument."""
 
 

@@ -111,6 +111,26 @@ class OrderState:
         )
 
     @classmethod
+    def of_submitting(cls, event: Submitting) -> OrderState:
+        """An order about to be sent that no approval explains: it is counted all the same."""
+        return cls(
+            client_order_id=event.client_order_id,
+            account=event.account,
+            strategy=event.strategy,
+            instrument_id=event.instrument_id,
+            side=event.side,
+            order_type=event.order_type,
+            quantity=event.quantity,
+            venue=event.venue,
+            venue_account=event.venue_account,
+            limit_price=event.limit_price,
+            stop_price=event.stop_price,
+            time_in_force=event.time_in_force,
+            intent_no=event.intent_no,
+            created_ns=event.ts_ns,
+        )
+
+    @classmethod
     def of_unknown(cls, report: ExecReport) -> OrderState:
         """An order that only the venue knew: adopted before its first report is applied."""
         return cls(

@@ -71,8 +71,11 @@ class AnomalyCode(StrEnum):
     FEE_WITHOUT_CURRENCY = "FEE_WITHOUT_CURRENCY"
     UNKNOWN_TRADE = "UNKNOWN_TRADE"
     TRADE_REVERSED = "TRADE_REVERSED"
+    TRADE_CONFLICT = "TRADE_CONFLICT"
     TRADE_TOO_OLD = "TRADE_TOO_OLD"
-    UNKNOWN_ORDER = "UNKNOWN_ORDER"
+    LATE_FILL = "LATE_FILL"
+    EXTERNAL_ORDER = "EXTERNAL_ORDER"
+    UNAPPROVED_ORDER = "UNAPPROVED_ORDER"
 
     @property
     def pauses_strategy(self) -> bool:
@@ -81,7 +84,13 @@ class AnomalyCode(StrEnum):
 
 
 _PAUSING = frozenset(
-    {AnomalyCode.OVERFILL, AnomalyCode.MISMATCH, AnomalyCode.SECOND_VENUE_ORDER, AnomalyCode.TRADE_TOO_OLD}
+    {
+        AnomalyCode.OVERFILL,
+        AnomalyCode.MISMATCH,
+        AnomalyCode.SECOND_VENUE_ORDER,
+        AnomalyCode.TRADE_TOO_OLD,
+        AnomalyCode.UNAPPROVED_ORDER,
+    }
 )
 
 

@@ -1,0 +1,23 @@
+"""The state of one account as a pure fold of its journal."""
+
+from pitwire.common.portfolio.exposure import Exposure, Working
+from pitwire.common.portfolio.holdings import NO_MARKS, Holdings, Marks
+from pitwire.common.portfolio.orders import EVENTS_KEPT, Changes, Orders
+from pitwire.common.portfolio.state import PENDING_MAX, AccountState
+from pitwire.common.portfolio.view import AccountView, CoveredEvent, StrategyState
+
+__all__ = [
+    "EVENTS_KEPT",
+    "NO_MARKS",
+    "PENDING_MAX",
+    "AccountState",
+    "AccountView",
+    "Changes",
+    "CoveredEvent",
+    "Exposure",
+    "Holdings",
+    "Marks",
+    "Orders",
+    "StrategyState",
+    "Working",
+]

@@ -1,0 +1,188 @@
+"""What can be asked of an account: balances, positions, orders, exposure, where its fold stands. Read only."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from decimal import Decimal
+
+from pitwire.common.accounting import Statement
+from pitwire.common.enums import ExecType, Side
+from pitwire.common.halts import Halts
+from pitwire.common.money import exact
+from pitwire.common.order_state import OrderState
+from pitwire.common.portfolio.chain import Chain
+from pitwire.common.portfolio.exposure import Exposure
+from pitwire.common.portfolio.holdings import NO_MARKS, Holdings, Marks
+from pitwire.common.portfolio.orders import Orders
+from pitwire.common.positions import Position
+from pitwire.common.schemas.execution import AlgoStep, ExecReport, NotSent, Submitting
+from pitwire.common.schemas.ledger import Halt, LeaderChanged, Resume
+from pitwire.common.schemas.limits import AccountLimits
+
+CoveredEvent = Submitting | NotSent | ExecReport | AlgoStep | LeaderChanged | Halt | Resume
+"""What waits for a ledger record that covers it."""
+
+
+@dataclass(slots=True)
+class StrategyState:
+    """What the ledger says of one strategy; `malformed` counts unreadable intents in a row."""
+
+    capital: Decimal | None = None
+    paused: bool = False
+    pause_reason: str = ""
+    last_intent_no: int = 0
+    malformed: int = 0
+
+    @property
+    def is_registered(self) -> bool:
+        return self.capital is not None
+
+
+class AccountView:
+    """The state of one account as its readers see it; `AccountState` moves it on."""
+
+    __slots__ = (
+        "_chain",
+        "_event_no",
+        "_holdings",
+        "_orders",
+        "_pending",
+        "_strategies",
+        "account",
+        "day",
+        "halts",
+        "incarnation",
+        "limits",
+        "marks_ts_market_ns",
+        "peak_equity",
+        "start_of_day_equity",
+    )
+
+    def __init__(self, account: str, *, quote: str) -> None:
+        self.account = account
+        self.incarnation = ""
+        self.limits: AccountLimits | None = None
+        self.day = ""
+        self.start_of_day_equity: Decimal | None = None
+        self.peak_equity: Decimal | None = None
+        self.marks_ts_market_ns = 0
+        self.halts = Halts()
+        self._chain = Chain(account)
+        self._holdings = Holdings(quote)
+        self._orders = Orders()
+        self._strategies: dict[str, StrategyState] = {}
+        self._pending: deque[tuple[int, CoveredEvent]] = deque()
+        self._event_no = 0
+
+    # ------------------------------------------------------------------------------------------------- where it stands
+    @property
+    def ledger_no(self) -> int:
+        return self._chain.ledger_no
+
+    @property
+    def ledger_sequence(self) -> int:
+        """`OMS` sequence of the last ledger record applied: what the next compare-and-set expects."""
+        return self._chain.ledger_sequence
+
+    @property
+    def epoch(self) -> int:
+        return self._chain.epoch
+
+    @property
+    def prev_hash(self) -> str:
+        """Hash of the last ledger record: `prev_hash` of the next one."""
+        return self._chain.prev_hash
+
+    @property
+    def chain(self) -> Chain:
+        return self._chain
+
+    @property
+    def resume_from(self) -> int:
+        """The first `OMS` sequence that a reader must deliver to go on from this state."""
+        return self._chain.cursors.oms_sequence + 1
+
+    @property
+    def pending_count(self) -> int:
+        return len(self._pending)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether something waits that changes money, exposure or what may be traded."""
+        return any(_is_news(event) for _, event in self._pending)
+
+    # ------------------------------------------------------------------------------------------------------ what it has
+    @property
+    def quote(self) -> str:
+        return self._holdings.quote
+
+    @property
+    def holdings(self) -> Holdings:
+        return self._holdings
+
+    @property
+    def exposure(self) -> Exposure:
+        return self._orders.exposure
+
+    @property
+    def cash(self) -> Decimal:
+        return self._holdings.cash
+
+    def equity(self, marks: Marks = NO_MARKS) -> Decimal:
+        """Cash + positions and other assets at `marks`, or at those recorded last; in quote currency."""
+        return self._holdings.equity(marks)
+
+    def statement(self, marks: Marks = NO_MARKS) -> Statement:
+        return self._holdings.statement(marks)
+
+    def balance(self, venue_account: str, asset: str) -> Decimal:
+        return self._holdings.books.holding(venue_account, asset)
+
+    @exact
+    def available(self, venue_account: str, asset: str) -> Decimal:
+        """The balance that no open order can take."""
+        return self.balance(venue_account, asset) - self.exposure.reserved(venue_account, asset)
+
+    def position(self, strategy: str, instrument_id: str) -> Position:
+        """The sub-ledger of one strategy."""
+        return self._holdings.position(strategy, instrument_id)
+
+    def net_position(self, instrument_id: str) -> Position:
+        """The account's own position: the sum of all sub-ledgers."""
+        return self._holdings.net_position(instrument_id)
+
+    @exact
+    def working_quantity(self, strategy: str, instrument_id: str, side: Side | None = None) -> Decimal:
+        """Open quantity of a strategy's orders on one side; without a side, buys less sells."""
+        exposure = self._orders.exposure
+        if side is not None:
+            return exposure.of_strategy(strategy, instrument_id, side)
+        buys = exposure.of_strategy(strategy, instrument_id, Side.BUY)
+        return buys - exposure.of_strategy(strategy, instrument_id, Side.SELL)
+
+    def order(self, client_order_id: str) -> OrderState | None:
+        """Active and recently ended orders are known."""
+        return self._orders.get(client_order_id)
+
+    @property
+    def orders(self) -> tuple[OrderState, ...]:
+        return self._orders.all()
+
+    @property
+    def active_orders(self) -> tuple[OrderState, ...]:
+        return tuple(order for order in self._orders.all() if order.is_active)
+
+    def strategy(self, name: str) -> StrategyState:
+        """Its state by the ledger; that of an unregistered strategy where the ledger never named it."""
+        return self._strategies.get(name) or StrategyState()
+
+    @property
+    def strategies(self) -> tuple[str, ...]:
+        return tuple(self._strategies)
+
+
+def _is_news(event: CoveredEvent) -> bool:
+    if isinstance(event, ExecReport):
+        return event.exec_type is not ExecType.NEW
+    return not isinstance(event, Submitting | AlgoStep | LeaderChanged)
