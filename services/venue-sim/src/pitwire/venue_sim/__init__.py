@@ -1,1 +1,1 @@
-"""A Binance-compatible simulated spot venue: the counterparty of paper trading and the truth that tests compare with."""
+"""A Binance-compatible simulated spot venue: the counterparty in paper trading, the truth in tests."""

@@ -1,10 +1,12 @@
-"""The venue as a process: reads its settings, builds its parts, prints where it listens, and serves until told to stop."""
+"""The venue as a process: reads its settings, builds its parts, says where it listens, serves until told to stop."""
 
 import asyncio
 import contextlib
 import logging
 import signal
 import sys
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import orjson
 
@@ -34,6 +36,10 @@ from pitwire.venue_sim.handlers.ws_api import WsApiSession
 EXIT_BAD_INPUT = 2
 ACCOUNT = "main"
 log = logging.getLogger("venue")
+
+
+class ListenError(Exception):
+    """A port cannot be had; the text says which and what to do."""
 
 
 class Market:
@@ -93,10 +99,17 @@ def build(config: Config, file_log: FileLog) -> tuple[Venue, Pacer, Feeds, list[
 async def serve(config: Config, file_log: FileLog) -> None:
     """Listen, print one line that says where, and run the market until a signal comes."""
     venue, pacer, feeds, keys = build(config, file_log)
+    broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def on_failure(failure: Exception) -> None:
+        if not broken.done():
+            broken.set_exception(failure)
+
     server = Server(
         Rest(venue),
         lambda outbox, streams, combined: StreamSession(feeds, outbox, streams=streams, combined=combined),
         lambda outbox, address: WsApiSession(venue, feeds, outbox, address=address),
+        on_failure=on_failure,
     )
 
     def status() -> dict[str, object]:
@@ -118,27 +131,39 @@ async def serve(config: Config, file_log: FileLog) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     try:
-        port = await server.start(config.port)
-        control_port = await control.start(config.control_port)
+        port = await _listen(server.start, config.port, "--port")
+        control_port = await _listen(control.start, config.control_port, "--control-port")
         announce(port, control_port, keys[0])
-        await _until(stop, asyncio.create_task(pacer.run()))
+        await _until(stop, asyncio.create_task(pacer.run()), broken)
     finally:
         await server.stop()
         await control.stop()
         log.info("stopped", extra={"market_ms": pacer.market_ms(), "bars": venue.driver.bars})
 
 
-async def _until(stop: asyncio.Event, market: asyncio.Task[None]) -> None:
-    """Wait for the signal to stop; a market that fails ends the venue, one that ends does not."""
+async def _listen(start: Callable[[int], Awaitable[int]], port: int, option: str) -> int:
+    try:
+        return await start(port)
+    except OSError as problem:
+        raise ListenError(f"cannot listen on port {port}: {problem.strerror}; give another {option}, or 0") from None
+
+
+async def _until(stop: asyncio.Event, market: asyncio.Task[None], broken: asyncio.Future[None]) -> None:
+    """Wait for the signal to stop; a market that ends does not end the venue, one that fails does, as any failure."""
     stopping = asyncio.create_task(stop.wait())
-    await asyncio.wait({stopping, market}, return_when=asyncio.FIRST_COMPLETED)
-    if market.done():
+    ends: list[asyncio.Future[Any]] = [stopping, broken]
+    await asyncio.wait([*ends, market], return_when=asyncio.FIRST_COMPLETED)
+    if market.done() and not broken.done():
         market.result()
         log.info("the market has ended; the venue goes on serving")
-        await stopping
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     market.cancel()
+    stopping.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await market
+    if broken.done():
+        broken.result()
+    broken.cancel()
 
 
 def announce(port: int, control_port: int, key: Key) -> None:
@@ -165,11 +190,9 @@ def main(arguments: list[str]) -> int:
             asyncio.run(serve(config, file_log))
         finally:
             file_log.close()
-    except (RecordingError, DataFolderError, KeysError, MismatchError, RecordError) as problem:
-        log.error(str(problem))
-        return EXIT_BAD_INPUT
-    except OSError as problem:
-        log.error(f"cannot listen on port {config.port}: {problem.strerror}; give another --port or 0")
+    except (RecordingError, DataFolderError, KeysError, MismatchError, RecordError, ListenError) as problem:
+        # The text says what to do; a traceback would hide it.
+        log.log(logging.ERROR, str(problem))
         return EXIT_BAD_INPUT
     return 0
 

@@ -17,6 +17,8 @@ ORDERS_PER_10S = 100
 ORDERS_PER_10S_MAX = 1_000_000
 DEFAULT_QUOTE_BALANCE = Decimal(100_000)
 GENERATED = "generated"
+DEFAULT_SEED = 7
+"""A seed whose first hour has trends and overshoots on both symbols, so that a short demo sees every strategy act."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,10 +50,10 @@ def parse(arguments: list[str]) -> Config:
     add("--control-port", type=_port, default=0, help="port for pacing, health and metrics (default: any free one)")
     add("--market", default=GENERATED, help="'generated', or a file or folder of recorded one-minute candles")
     add("--speed", type=_speed, default=1.0, help="market seconds per wall second (default 1)")
-    add("--seed", type=_whole(2**63), default=1, help="seed of the generated market (default 1)")
+    add("--seed", type=_Whole(2**63), default=DEFAULT_SEED, help="seed of the generated market (default %(default)s)")
     add(
         "--history",
-        type=_whole(HISTORY_MAX),
+        type=_Whole(HISTORY_MAX),
         default=500,
         help="bars served before the live market begins (default 500)",
     )
@@ -69,8 +71,8 @@ def parse(arguments: list[str]) -> Config:
     )
     add("--maker-bps", type=_bps, default=Decimal(10), help="commission of makers in basis points (default 10)")
     add("--taker-bps", type=_bps, default=Decimal(10), help="commission of takers in basis points (default 10)")
-    add("--orders-per-10s", type=_whole(ORDERS_PER_10S_MAX), help="unfilled orders per 10 s (default 100 x speed)")
-    add("--max-num-orders", type=_whole(100_000), default=200, help="open orders per account and symbol (default 200)")
+    add("--orders-per-10s", type=_Whole(ORDERS_PER_10S_MAX), help="unfilled orders per 10 s (default 100 x speed)")
+    add("--max-num-orders", type=_Whole(100_000), default=200, help="open orders per account and symbol (default 200)")
     add("--paused", action="store_true", help="the market waits for the first POST /hold")
     given = parser.parse_args(arguments)
     balances: dict[str, Decimal] = {}
@@ -112,7 +114,7 @@ def _speed(text: str) -> float:
     return speed
 
 
-class _whole:
+class _Whole:
     """Reads a whole number from 1 to a largest one."""
 
     def __init__(self, largest: int) -> None:

@@ -43,7 +43,7 @@ class Control:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    async def _on_status(self, request: web.Request) -> web.Response:
+    async def _on_status(self, _request: web.Request) -> web.Response:
         return _json(self._status())
 
     async def _on_hold(self, request: web.Request) -> web.Response:
@@ -58,10 +58,10 @@ class Control:
         self._hold(until_ms)
         return _json(self._status())
 
-    async def _on_health(self, request: web.Request) -> web.Response:
+    async def _on_health(self, _request: web.Request) -> web.Response:
         return _json({"status": "ok"})
 
-    async def _on_metrics(self, request: web.Request) -> web.Response:
+    async def _on_metrics(self, _request: web.Request) -> web.Response:
         return web.Response(body=self._metrics(), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
 

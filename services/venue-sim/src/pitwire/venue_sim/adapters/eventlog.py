@@ -1,4 +1,4 @@
-"""The log on disk: one JSON object a line, appended with one write per operation, and the market's position beside it."""
+"""The log on disk: one JSON object a line, one write per operation; the market's position beside it."""
 
 import fcntl
 import logging

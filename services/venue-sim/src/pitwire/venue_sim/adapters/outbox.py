@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 
 from aiohttp import WSMsgType, web
 
@@ -14,31 +15,32 @@ log = logging.getLogger("venue.outbox")
 class SocketOutbox:
     """Sends frames in order without ever blocking who produces them."""
 
-    def __init__(self, socket: web.WebSocketResponse, *, peer: str) -> None:
+    def __init__(self, socket: web.WebSocketResponse, *, peer: str, abort: Callable[[], None]) -> None:
         self._socket = socket
+        self._abort = abort
         self._peer = peer
         self._queue: deque[bytes] = deque()
         self._wake = asyncio.Event()
-        self.cut = False
+        self._cut = False
 
     def send(self, frame: bytes) -> None:
         """Queue one text frame; a client too slow for its bounded queue is cut off."""
-        if self.cut:
+        if self._cut:
             return
         if len(self._queue) >= SEND_QUEUE_MAX:
-            self.cut = True
+            self._cut = True
             self._queue.clear()
             log.warning("client cut off: it does not read", extra={"peer": self._peer, "waiting": SEND_QUEUE_MAX})
-        else:
-            self._queue.append(frame)
+            # The sending task may itself be waiting for this client, so the connection is ended from here.
+            self._abort()
+            return
+        self._queue.append(frame)
         self._wake.set()
 
     async def run(self) -> None:
-        """Send until the socket closes or the client is cut off."""
+        """Send until the socket closes."""
         while not self._socket.closed:
             await self._wake.wait()
             self._wake.clear()
-            while self._queue and not self.cut:
+            while self._queue:
                 await self._socket.send_frame(self._queue.popleft(), WSMsgType.TEXT)
-            if self.cut:
-                break

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from pitwire.venue_sim.ports import PacedMarket
 
 LATE_S_MAX = 0.05
-"""How late an instant may be and still be caught up; beyond that the market's clock gives way: it slows, it does not jump."""
-BATCH_MAX = 64
+"""How late an instant may be and still be caught up; beyond that the market's clock slows, it never jumps."""
+BATCH_MAX = 4
 """Instants played in one go before others get their turn."""
 
 
 class Pacer:
-    """Market time as a function of wall time. It stands still while held, when the market has ended, and before `run`."""
+    """Market time as a function of wall time; it stands still while held and when the market has ended."""
 
     def __init__(self, market: PacedMarket, *, speed: float, paused: bool, monotonic_s: Callable[[], float]) -> None:
         self._market = market
@@ -22,8 +22,7 @@ class Pacer:
         self._anchor_s = monotonic_s()
         self._hold_ms: int | None = market.last_ms() if paused else None
         self._changed = asyncio.Event()
-        self._started_s = monotonic_s()
-        self._started_ms = market.last_ms()
+        self._started: tuple[float, int] | None = None
         self._shown_ms = market.last_ms()
 
     @property
@@ -51,9 +50,12 @@ class Pacer:
         return self._shown_ms
 
     def speed_reached(self) -> float:
-        """Market seconds per wall second since the start."""
-        elapsed_s = self._monotonic_s() - self._started_s
-        return (self._market.last_ms() - self._started_ms) / 1000 / elapsed_s if elapsed_s > 0 else 0.0
+        """Market seconds per wall second since the first instant was played."""
+        if self._started is None:
+            return 0.0
+        started_s, started_ms = self._started
+        elapsed_s = self._monotonic_s() - started_s
+        return (self._market.last_ms() - started_ms) / 1000 / elapsed_s if elapsed_s > 0 else 0.0
 
     def hold(self, until_ms: int | None) -> None:
         """Let the market run up to a time (inclusive), or freely with None."""
@@ -64,7 +66,7 @@ class Pacer:
 
     async def run(self) -> None:
         """Play the market to its end."""
-        self._started_s = self._anchor_s = self._monotonic_s()
+        self._anchor_s = self._monotonic_s()
         played = 0
         while (next_ms := self._market.next_ms()) is not None:
             self._changed.clear()
@@ -80,6 +82,8 @@ class Pacer:
             if wait_s < -LATE_S_MAX:
                 self._anchor_ms, self._anchor_s = float(next_ms), self._monotonic_s()
             self._market.advance()
+            if self._started is None:
+                self._started = (self._monotonic_s(), self._market.last_ms())
             played += 1
             if played % BATCH_MAX == 0:
                 await asyncio.sleep(0)

@@ -1,8 +1,8 @@
 """Finding and reading recorded candles: a CSV file, or the one-minute files of a folder."""
 
 import gzip
-import io
 import re
+import zlib
 from pathlib import Path
 
 from pitwire.venue_sim.core.recorded import RecordedMarket, Recording, RecordingError
@@ -39,9 +39,9 @@ def _read_file(path: Path) -> Recording:
         raise RecordingError(f"{path}: the name does not tell the symbol; name it SYMBOL_1m_FROM_TO.csv or .csv.gz")
     recording = Recording(match["symbol"], str(path))
     try:
-        with path.open("rb") as raw:
-            data = gzip.GzipFile(fileobj=raw) if path.suffix == ".gz" else raw
-            recording.read(io.TextIOWrapper(data, encoding="ascii"))
-    except (OSError, EOFError, UnicodeDecodeError) as problem:
+        opened = gzip.open(path, "rt", encoding="ascii") if path.suffix == ".gz" else path.open(encoding="ascii")
+        with opened as lines:
+            recording.read(lines)
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as problem:
         raise RecordingError(f"{path}: cannot be read: {problem}") from None
     return recording

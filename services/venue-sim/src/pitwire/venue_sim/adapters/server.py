@@ -17,13 +17,20 @@ CLOSE_WAIT_S = 1.0
 
 MakeStreams = Callable[[Outbox, list[str], bool], WsSession]
 MakeWsApi = Callable[[Outbox, str], WsSession]
-SOCKETS: web.AppKey[set[web.WebSocketResponse]] = web.AppKey("sockets", set)
 
 
 class Server:
-    """Serves clients until stopped."""
+    """Serves clients until stopped. What no refusal explains is a broken venue: `on_failure` has to end it."""
 
-    def __init__(self, rest: RestApi, make_streams: MakeStreams, make_ws_api: MakeWsApi) -> None:
+    def __init__(
+        self,
+        rest: RestApi,
+        make_streams: MakeStreams,
+        make_ws_api: MakeWsApi,
+        *,
+        on_failure: Callable[[Exception], None],
+    ) -> None:
+        self._on_failure = on_failure
         self._rest = rest
         self._make_streams = make_streams
         self._make_ws_api = make_ws_api
@@ -62,18 +69,14 @@ class Server:
             await self._runner.cleanup()
 
     async def _on_rest(self, request: web.Request) -> web.Response:
-        body = await request.text() if request.can_read_body else ""
+        body = (await request.read()).decode("utf-8", "replace") if request.can_read_body else ""
         path, _, query = request.raw_path.partition("?")
-        answer = self._rest.answer(
-            RestRequest(
-                method=request.method,
-                path=path,
-                query=query,
-                body=body,
-                api_key=request.headers.get("X-MBX-APIKEY"),
-                address=request.remote or "",
-            )
-        )
+        api_key, address = request.headers.get("X-MBX-APIKEY"), request.remote or ""
+        try:
+            answer = self._rest.answer(RestRequest(request.method, path, query, body, api_key, address))
+        except Exception as failure:
+            self._on_failure(failure)
+            raise
         return web.Response(
             status=answer.status, body=answer.body, headers=answer.headers, content_type="application/json"
         )
@@ -93,13 +96,18 @@ class Server:
         socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, compress=False, max_msg_size=MESSAGE_BYTES_MAX)
         await socket.prepare(request)
         self._sockets.add(socket)
-        outbox = SocketOutbox(socket, peer=str(request.transport and request.transport.get_extra_info("peername")))
+        transport = request.transport
+        peer = str(transport.get_extra_info("peername")) if transport is not None else ""
+        outbox = SocketOutbox(socket, peer=peer, abort=transport.abort if transport is not None else _nothing)
         session = make(outbox)
-        sender = asyncio.create_task(self._send(outbox, request))
+        sender = asyncio.create_task(_send(outbox))
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
                     session.on_text(message.data)
+        except Exception as failure:
+            self._on_failure(failure)
+            raise
         finally:
             session.on_close()
             self._sockets.discard(socket)
@@ -108,8 +116,11 @@ class Server:
                 await sender
         return socket
 
-    async def _send(self, outbox: SocketOutbox, request: web.Request) -> None:
-        with contextlib.suppress(ConnectionError):
-            await outbox.run()
-        if outbox.cut and request.transport is not None:
-            request.transport.abort()
+
+async def _send(outbox: SocketOutbox) -> None:
+    with contextlib.suppress(ConnectionError):
+        await outbox.run()
+
+
+def _nothing() -> None:
+    """There is no connection any more that could be ended."""

@@ -1,8 +1,8 @@
 """One price-time priority book of a symbol: the market's ladder and the users' orders together.
 
-The market's quantity at a price is one number. Each user order knows how much of it stands in front (`Order.ahead`), so its
-place in the queue is exact: it advances as the market trades at its price or withdraws, and what the market adds later
-stands behind.
+The market's quantity at a price is one number. Each user order knows how much of it stands in front (`Order.ahead`),
+so its place in the queue is exact: it advances as the market trades at its price or withdraws, and what the market
+adds later stands behind.
 """
 
 from bisect import bisect_left, insort

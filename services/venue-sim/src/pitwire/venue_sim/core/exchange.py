@@ -1,4 +1,4 @@
-"""The venue's state and the decisions on it: accounts, listings, orders; new orders, cancels and the market's own moves."""
+"""The venue's state and the decisions on it: accounts, listings, orders, cancels and the market's own moves."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -251,7 +251,7 @@ class Exchange:
 
     # ------------------------------------------------------------------------------------------------------- market
     def market_quotes(self, symbol: str, bids: Ladder, asks: Ladder, effects: Effects) -> None:
-        """The market moves its quotes; users' orders that the new quotes cross are filled as makers at their own price."""
+        """The market moves its quotes; users' orders that they cross are filled as makers at their own price."""
         listing = self.listings[symbol]
         for match in listing.book.requote(bids, asks):
             self._matcher.fill_maker(listing, match, effects)
@@ -260,9 +260,10 @@ class Exchange:
     def market_trade(
         self, symbol: str, *, taker_side: Side, price: Decimal, quantity: Decimal, effects: Effects
     ) -> None:
-        """A trade of the recorded market: it eats the queue at its price, users' orders in their turn, then triggers stops.
+        """A trade of the market: it eats the queue at its price, users' orders in their turn, then triggers stops.
 
-        The print keeps its recorded quantity whatever users had in the queue; what reaches a user's order is one more trade.
+        The print keeps its recorded quantity whatever users had in the queue; what reaches a user's order is one more
+        trade.
         """
         listing = self.listings[symbol]
         for match in listing.book.plan(taker_side, quantity, price):

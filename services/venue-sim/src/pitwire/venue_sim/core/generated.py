@@ -1,8 +1,9 @@
 """The generated market: candles drawn from a committed seed, the same on every machine and every run.
 
-The log price of a symbol is the sum of three parts: a slow trend whose direction lasts 10 to 40 minutes, a swing that strays
-and returns within minutes, and noise with clustered volatility and rare jumps. Half of the noise is common to all symbols.
-Random numbers are a counter-based hash, so that bar n of a seed never depends on the library or on who asked before.
+The log price of a symbol is the sum of three parts: a trend that turns every 10 to 30 minutes, a swing that
+strays and returns within minutes, and noise with clustered volatility and rare jumps. Half of the noise is common to
+all symbols. Random numbers are a counter-based hash, so that bar n of a seed never depends on the library or on who
+asked before.
 """
 
 import math
@@ -18,11 +19,18 @@ START_MS = 1_735_689_600_000
 """Market time of the first live bar of the generated market: 2025-01-01 00:00 UTC."""
 MASK = 2**64 - 1
 TREND_MINUTES_MIN = 10
-TREND_MINUTES_SPAN = 31
-TREND_PER_MINUTE = 0.0006
+TREND_MINUTES_SPAN = 21
+TREND_PER_MINUTE = 0.0009
+TREND_LEAST = 0.3
 SWING_RETURN = 0.18
 SWING_NOISE = 0.0013
 NOISE_BASE = 0.0005
+HEAT_KEPT = 0.95
+HEAT_NOISE = 0.2
+"""The logarithm of volatility, common to all symbols, is an AR(1) process: calm and stormy hours."""
+COMMON_SHOCK = 3
+COMMON_HEAT = 12
+WICK = 0.0004
 JUMP_CHANCE = 0.004
 JUMP_SIZE = 0.008
 HOME_PULL = 0.0005
@@ -78,7 +86,7 @@ class GeneratedSeries:
         self._bar: Bar | None = None
         self._trend = math.log(symbol.base_price)
         self._swing = 0.0
-        self._volatility = NOISE_BASE
+        self._heat = 0.0
         self._direction = 0.0
         self._trend_left = 0
 
@@ -100,24 +108,26 @@ class GeneratedSeries:
         open_log = self._trend + self._swing
         if self._trend_left == 0:
             self._trend_left = TREND_MINUTES_MIN + int(draw(seed, stream + 1, n) * TREND_MINUTES_SPAN)
-            self._direction = (draw(seed, stream + 2, n) * 2.0 - 1.0) * TREND_PER_MINUTE
+            strength = TREND_PER_MINUTE * (TREND_LEAST + (1.0 - TREND_LEAST) * draw(seed, stream + 2, n))
+            self._direction = -math.copysign(strength, self._direction)
         self._trend_left -= 1
         home = math.log(self._symbol.base_price)
-        shock = 0.7 * normal(seed, 3, n) + 0.7 * normal(seed, stream + 4, n)
-        noise = shock * self._volatility
+        shock = 0.7 * normal(seed, COMMON_SHOCK, n) + 0.7 * normal(seed, stream + 4, n)
+        self._heat = HEAT_KEPT * self._heat + HEAT_NOISE * normal(seed, COMMON_HEAT, n)
+        volatility = math.exp(self._heat)
+        noise = shock * volatility * NOISE_BASE
         if draw(seed, stream + 5, n) < JUMP_CHANCE:
             noise += JUMP_SIZE * normal(seed, stream + 6, n)
-        self._volatility = math.sqrt(0.1 * NOISE_BASE**2 + 0.8 * self._volatility**2 + 0.1 * min(abs(noise), 0.01) ** 2)
         self._trend += self._direction + noise - HOME_PULL * (self._trend - home)
-        self._swing += SWING_NOISE * normal(seed, stream + 7, n) - SWING_RETURN * self._swing
-        return self._shape(n, open_log, self._trend + self._swing)
+        self._swing += SWING_NOISE * volatility * normal(seed, stream + 7, n) - SWING_RETURN * self._swing
+        return self._shape(n, open_log, self._trend + self._swing, volatility)
 
-    def _shape(self, n: int, open_log: float, close_log: float) -> Bar:
+    def _shape(self, n: int, open_log: float, close_log: float, volatility: float) -> Bar:
         seed, stream = self._seed, self._stream
         tick = int(self._symbol.rules.tick_size * SCALE)
         step = int(self._symbol.rules.lot_step * SCALE)
-        above = self._volatility * abs(normal(seed, stream + 8, n)) * 0.7
-        below = self._volatility * abs(normal(seed, stream + 9, n)) * 0.7
+        above = volatility * WICK * abs(normal(seed, stream + 8, n))
+        below = volatility * WICK * abs(normal(seed, stream + 9, n))
         high_log, low_log = max(open_log, close_log) + above, min(open_log, close_log) - below
         prices = [max(tick, round(math.exp(x) * SCALE / tick) * tick) for x in (open_log, high_log, low_log, close_log)]
         activity = 0.4 + draw(seed, stream + 10, n) + 400.0 * abs(close_log - open_log)

@@ -1,8 +1,9 @@
 """The market's own quotes around its price: how wide, how deep, how large. A stated model, the same for every market.
 
-The trade price of the instant is the touch on the side that is hit (ask when the buyer takes, bid when the seller takes).
-The spread is `SPREAD_PPM` millionths of the price, at least one tick; behind the touch stand `LEVELS` levels a side, one
-spread apart. A level's size is a share of what the previous bar traded per instant, growing with its distance.
+The trade price of the instant is the touch on the side that is hit (ask when the buyer takes, bid when the seller
+takes). The spread is `SPREAD_PPM` millionths of the price, at least one tick; behind the touch stand `LEVELS` levels a
+side, one spread apart. A level's size is a share of what the previous bar traded per instant, growing with its
+distance.
 """
 
 from decimal import Decimal

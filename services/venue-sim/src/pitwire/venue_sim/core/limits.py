@@ -1,4 +1,4 @@
-"""Request and order limits in fixed windows of wall time (Binance Spot API, LIMITS), and what happens to who breaks them."""
+"""Request and order limits in fixed windows of wall time (Binance Spot API, LIMITS), and who breaks them."""
 
 from dataclasses import dataclass, field
 

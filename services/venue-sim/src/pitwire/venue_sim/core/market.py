@@ -84,7 +84,9 @@ class MarketDriver:
     def quote_all(self) -> None:
         """Put the market's quotes around the last price of every symbol: the book before the first instant."""
         for symbol, tape in self.tapes.items():
-            self._quote(symbol, tape.last_close(), buyer_takes=True, effects=Effects(self._exchange, self.market_ms))
+            buyer_takes = not tape.trades[-1].buyer_is_maker if tape.trades else True
+            effects = Effects(self._exchange, self.market_ms)
+            self._quote(symbol, tape.last_close(), buyer_takes=buyer_takes, effects=effects)
 
     def reference_price(self, symbol: str) -> Decimal:
         """The symbol's volume-weighted average price of the last minutes, what filters measure prices with."""

@@ -1,12 +1,14 @@
 """The path inside a bar: a fixed, stated model that turns open, high, low, close and volume into trades.
 
-A bar has `POINTS` instants, the first at its open time and the last at its close time (59,999 ms later). The price walks at
-constant speed from the open to one extreme, to the other, to the close: low first when the bar closes at or above its open,
-high first otherwise. The volume is split over the trades by `WEIGHTS`. So the first trade is the open, the last the close,
-both extremes are touched and never exceeded, and the quantities sum to the volume exactly. A bar whose volume is too small
-for `POINTS` trades has fewer; one without volume has none. Nothing depends on the speed of the replay or on load.
+A bar has `POINTS` instants, the first at its open time and the last at its close time (59,999 ms later). The price
+walks at constant speed from the open to one extreme, to the other, to the close: low first when the bar closes at or
+above its open, high first otherwise. The volume is split over the trades by `WEIGHTS`. So the first trade is the open,
+the last the close, both extremes are touched and never exceeded, and the quantities sum to the volume exactly. A bar
+whose volume is too small for `POINTS` trades has fewer; one without volume has none. Nothing depends on the speed of
+the replay or on load.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 from pitwire.venue_sim.core.units import SCALE
@@ -30,7 +32,7 @@ class Bar(NamedTuple):
 
 
 class Tick(NamedTuple):
-    """One trade of the path: at which of the bar's instants, price, quantity, and whether the buyer was the aggressor."""
+    """One trade of the path: which of the bar's instants, price, quantity, and whether the buyer was the aggressor."""
 
     slot: int
     price: int
@@ -89,7 +91,7 @@ def _prices(corners: list[int], count: int, tick: int) -> list[int]:
     legs = len(corners) - 1
     if legs == 0:
         return corners * count
-    lengths = [abs(b - a) for a, b in zip(corners, corners[1:], strict=False)]
+    lengths = [abs(b - a) for a, b in pairwise(corners)]
     total, travelled, used = sum(lengths), 0, 0
     prices = [corners[0]]
     for leg, length in enumerate(lengths):

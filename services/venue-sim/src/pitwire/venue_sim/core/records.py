@@ -1,7 +1,7 @@
 """The log's records: how operations become lines, and how lines become the venue's state again.
 
-Every operation is one batch of lines with the same `op` number; the last line of a batch has `end`. A batch without its end
-was cut off by a crash before anyone had heard of it.
+Every operation is one batch of lines with the same `op` number; the last line of a batch has `end`. A batch without
+its end was cut off by a crash before anyone had heard of it.
 """
 
 from decimal import Decimal
@@ -176,7 +176,9 @@ class Restorer:
                 self._change(record)
             elif kind == "balance":
                 balance = Balance(Decimal(record["free"]), Decimal(record["locked"]))
-                self._exchange.accounts[record["account"]].balances[record["asset"]] = balance
+                account = self._exchange.accounts[record["account"]]
+                account.balances[record["asset"]] = balance
+                account.updated_ms = record["ts"]
             elif kind not in {"start", "reject", "market"}:
                 raise RecordError(f"unknown record {kind!r}")
         except (KeyError, ValueError, ArithmeticError) as problem:
@@ -276,6 +278,7 @@ class Restorer:
             locked[key] = locked.get(key, ZERO) + order.locked
             if order.is_working:
                 listing.book.add(order)
+                listing.book.top_up()
             else:
                 listing.stops.append(order)
         for account in exchange.accounts.values():

@@ -96,8 +96,8 @@ class NewOrder:
 class Order:
     """One order of an account through its whole life.
 
-    `locked` is what the order still holds of its account's balance (quote for a buy, base for a sell). `ahead` is the market
-    quantity that stands in front of it at its price.
+    `locked` is what the order still holds of its account's balance (quote for a buy, base for a sell). `ahead` is the
+    market quantity that stands in front of it at its price.
     """
 
     venue_order_id: int

@@ -9,7 +9,7 @@ from pitwire.venue_sim.core.tape import Candle, Tape, combine
 from pitwire.venue_sim.core.types import Side
 from pitwire.venue_sim.core.units import SCALE, scaled_text, text
 from pitwire.venue_sim.handlers import shapes
-from pitwire.venue_sim.handlers.params import Params
+from pitwire.venue_sim.handlers.params import INTEGER, Params
 from pitwire.venue_sim.handlers.shapes import Json
 from pitwire.venue_sim.handlers.venue import Venue
 
@@ -82,7 +82,7 @@ def _required_symbol(venue: Venue, params: Params) -> str:
 def depth_weight(params: Params) -> int:
     """What a depth request costs: more levels, more weight."""
     limit = params.values.get("limit", "")
-    levels = int(limit) if limit.isdigit() else DEPTH_DEFAULT
+    levels = int(limit) if INTEGER.fullmatch(limit) else DEPTH_DEFAULT
     return next((weight for most, weight in ((100, 5), (500, 25), (1000, 50)) if levels <= most), 250)
 
 

@@ -1,4 +1,4 @@
-"""The table of operations: what can be asked, who may ask it, what it costs. Transports only map their names onto it."""
+"""The table of operations: what can be asked, by whom, at what cost. Transports only map their names onto it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Public:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """Only the owner of an account may ask. What trades costs its weight only when it fails, and its failures are logged."""
+    """Only an account's owner may ask. What trades costs its weight only when it fails, and failures are logged."""
 
     function: Callable[[Venue, Params, str], object]
     weight: Weight

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 
 from pitwire.venue_sim.core.errors import VenueError
-from pitwire.venue_sim.handlers.params import missing
+from pitwire.venue_sim.handlers.params import INTEGER, missing
 
 RECV_WINDOW_MS = 5000
 RECV_WINDOW_MS_MAX = 60_000
@@ -53,7 +53,7 @@ def check_signature(key: Key, payload: str, signature: str) -> None:
 
 def check_time(timestamp: str | None, recv_window: str | None, *, now_ms: int) -> None:
     """Refuse a request that is too old, or from the future (-1021), or has an impossible window (-1131)."""
-    if not timestamp or not timestamp.isdigit():
+    if not timestamp or INTEGER.fullmatch(timestamp) is None:
         raise missing("timestamp")
     sent_ms = int(timestamp)
     if sent_ms >= MICROSECONDS_FROM:

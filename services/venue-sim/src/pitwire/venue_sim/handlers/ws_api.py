@@ -11,7 +11,7 @@ from pitwire.venue_sim.core.errors import VenueError
 from pitwire.venue_sim.handlers import operations
 from pitwire.venue_sim.handlers.feeds import Feeds
 from pitwire.venue_sim.handlers.operations import OPERATIONS, Signed
-from pitwire.venue_sim.handlers.params import missing
+from pitwire.venue_sim.handlers.params import INTEGER, missing
 from pitwire.venue_sim.handlers.security import check_signature, check_time
 from pitwire.venue_sim.handlers.venue import Venue
 from pitwire.venue_sim.ports import Outbox
@@ -19,6 +19,7 @@ from pitwire.venue_sim.ports import Outbox
 SUBSCRIBE = "userDataStream.subscribe.signature"
 UNSUBSCRIBE = "userDataStream.unsubscribe"
 SUBSCRIPTIONS = "session.subscriptions"
+DIGITS_MAX = 30
 SUBSCRIPTIONS_MAX = 1000
 """User data subscriptions over the life of one connection."""
 
@@ -68,7 +69,7 @@ class WsApiSession:
         if method == SUBSCRIPTIONS:
             return [{"subscriptionId": number} for number in self._subscriptions]
         chosen = values.get("subscriptionId")
-        if chosen is not None and (not chosen.isdigit() or int(chosen) not in self._subscriptions):
+        if chosen is not None and (not INTEGER.fullmatch(chosen) or int(chosen) not in self._subscriptions):
             raise VenueError(-2036, "User Data Stream subscription not active.")
         for number in [int(chosen)] if chosen is not None else list(self._subscriptions):
             self._feeds.unsubscribe_user(self._subscriptions.pop(number), self._outbox, number)
@@ -142,7 +143,7 @@ def _texts(request: dict[str, Any], message: str) -> tuple[dict[str, str], dict[
         params = json.loads(message, parse_float=_Digits)["params"]
     texts = {name: _text(value) for name, value in params.items() if value is not None}
     values = {
-        name: f"{Decimal(value):f}" if isinstance(value, _Digits) else texts[name]
+        name: _plain(value) if isinstance(value, _Digits) else texts[name]
         for name, value in params.items()
         if value is not None
     }
@@ -153,6 +154,12 @@ class _Digits(str):
     """A JSON number as it was written."""
 
     __slots__ = ()
+
+
+def _plain(digits: _Digits) -> str:
+    """A JSON number without an exponent, as parameters are; one of absurd size stays as it is, to be refused."""
+    value = Decimal(digits)
+    return f"{value:f}" if abs(value.adjusted()) <= DIGITS_MAX else digits
 
 
 def _text(value: object) -> str:

@@ -1,0 +1,278 @@
+"""What the tests of the venue share: a venue in memory, and one as a real process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pitwire.venue_sim.core.exchange import Exchange, Fees
+from pitwire.venue_sim.core.generated import GeneratedMarket
+from pitwire.venue_sim.core.ledger import Account
+from pitwire.venue_sim.core.limits import Limits, RateLimiter
+from pitwire.venue_sim.core.market import MarketDriver, Move
+from pitwire.venue_sim.core.rules import SymbolRules
+from pitwire.venue_sim.core.types import NewOrder, OrderType, Side, TimeInForce
+from pitwire.venue_sim.handlers.security import Key, Keyring
+from pitwire.venue_sim.handlers.venue import Venue
+
+RULES = SymbolRules(symbol="BTCUSDT", base="BTC", quote="USDT", tick_size=Decimal("0.01"), lot_step=Decimal("0.00001"))
+WALL_MS = 1_700_000_000_000
+
+
+class FakeLog:
+    """Keeps batches in memory."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[dict[str, Any]]] = []
+        self.position_ms = 0
+
+    def append(self, records: list[dict[str, Any]]) -> None:
+        self.batches.append(records)
+
+    def save_position(self, market_ms: int) -> None:
+        self.position_ms = market_ms
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What a file would give back."""
+        return [
+            {"op": number, **record}
+            for number, batch in enumerate(self.batches, start=1)
+            for record in json.loads(json.dumps(batch))
+        ]
+
+
+class FakePublisher:
+    """Keeps user events in memory and counts the rest."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.moves: list[Move] = []
+        self.books: list[str] = []
+
+    def market_moved(self, moves: list[Move]) -> None:
+        self.moves += moves
+
+    def book_changed(self, symbol: str) -> None:
+        self.books.append(symbol)
+
+    def account_changed(self, account_id: str, events: list[dict[str, object]]) -> None:
+        self.events += [(account_id, event) for event in events]
+
+
+class FakeTime:
+    """A market clock that stands where it is put."""
+
+    def __init__(self, now_ms: int) -> None:
+        self.now_ms = now_ms
+
+    def market_ms(self) -> int:
+        return self.now_ms
+
+
+class FakeOutbox:
+    """Keeps what a client would receive."""
+
+    def __init__(self) -> None:
+        self.frames: list[Any] = []
+
+    def send(self, frame: bytes) -> None:
+        self.frames.append(json.loads(frame))
+
+    def take(self) -> list[Any]:
+        frames, self.frames = self.frames, []
+        return frames
+
+
+def d(text: str) -> Decimal:
+    return Decimal(text)
+
+
+def new_order(text: str, **more: Any) -> NewOrder:
+    """An order from words: BUY LIMIT 0.5 @ 100 GTC id=a."""
+    words = text.split()
+    options = dict(word.split("=") for word in words if "=" in word)
+    plain = [word for word in words if "=" not in word]
+    price = Decimal(plain[plain.index("@") + 1]) if "@" in plain else None
+    force = next((word for word in plain if word in set(TimeInForce)), "GTC")
+    values: dict[str, Any] = {
+        "symbol": options.get("symbol", "BTCUSDT"),
+        "side": Side(plain[0]),
+        "order_type": OrderType(plain[1]),
+        "quantity": Decimal(plain[2]) if "quote" not in options else None,
+        "quote_quantity": Decimal(options["quote"]) if "quote" in options else None,
+        "limit_price": price,
+        "stop_price": Decimal(options["stop"]) if "stop" in options else None,
+        "trailing_delta": int(options["trail"]) if "trail" in options else None,
+        "iceberg_quantity": Decimal(options["iceberg"]) if "iceberg" in options else None,
+        "time_in_force": TimeInForce(force),
+        "client_order_id": options.get("id", "id"),
+        "stp_mode": options.get("stp", "NONE"),
+    }
+    return NewOrder(**(values | more))
+
+
+class Bench:
+    """An exchange with two accounts and a market quote, driven by words."""
+
+    def __init__(self) -> None:
+        self.exchange = Exchange([RULES], Fees())
+        for account_id in ("main", "other"):
+            self.exchange.accounts[account_id] = Account(account_id, {"USDT": d("10000"), "BTC": d("10")})
+        self.now_ms = 1000
+        self.count = 0
+        self.quote()
+
+    def quote(self, bids: str = "99.90*2 99.80*3", asks: str = "100.10*2 100.20*3", last: str = "100") -> None:
+        from pitwire.venue_sim.core.effects import Effects
+
+        def ladder(text: str) -> list[tuple[Decimal, Decimal]]:
+            pairs = (level.split("*") for level in text.split())
+            return [(Decimal(price), Decimal(quantity)) for price, quantity in pairs]
+
+        self.exchange.listings["BTCUSDT"].last_price = d(last)
+        self.effects = Effects(self.exchange, self.now_ms)
+        self.exchange.market_quotes("BTCUSDT", ladder(bids), ladder(asks), self.effects)
+
+    def trade(self, side: str, price: str, quantity: str) -> Any:
+        from pitwire.venue_sim.core.effects import Effects
+
+        effects = Effects(self.exchange, self.now_ms)
+        self.exchange.market_trade(
+            "BTCUSDT", taker_side=Side(side), price=d(price), quantity=d(quantity), effects=effects
+        )
+        return effects
+
+    def place(self, text: str, account: str = "main") -> tuple[Any, Any]:
+        self.count += 1
+        if "id=" not in text:
+            text += f" id=o{self.count}"
+        return self.exchange.submit(account, new_order(text), now_ms=self.now_ms)
+
+    def balances(self, account: str = "main") -> dict[str, tuple[Decimal, Decimal]]:
+        return {
+            asset: (balance.free, balance.locked) for asset, balance in self.exchange.accounts[account].balances.items()
+        }
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+class Desk:
+    """A whole venue without sockets: the generated market, one account, everything else in memory."""
+
+    def __init__(self, *, limits: Limits | None = None) -> None:
+        self.log = FakeLog()
+        self.publisher = FakePublisher()
+        source = GeneratedMarket(seed=1, history=20)
+        exchange = Exchange(source.rules, Fees())
+        exchange.accounts["main"] = Account("main", {"USDT": d("100000"), "BTC": d("1"), "ETH": d("0")})
+        driver = MarketDriver(source, exchange)
+        driver.quote_all()
+        self.time = FakeTime(driver.market_ms)
+        self.wall = WALL_MS
+        self.key = Key("key", "secret", "main")
+        self.venue = Venue(
+            exchange=exchange,
+            driver=driver,
+            keyring=Keyring([self.key]),
+            limiter=RateLimiter(limits or Limits(orders_per_10s=100_000, orders_per_day=1_000_000)),
+            log=self.log,
+            publisher=self.publisher,
+            time=self.time,
+            wall_ms=lambda: self.wall,
+        )
+
+    def advance(self, instants: int = 1) -> None:
+        for _ in range(instants):
+            self.venue.advance_market()
+            self.time.now_ms = self.venue.driver.market_ms
+
+
+@pytest.fixture
+def desk() -> Desk:
+    return Desk()
+
+
+@pytest.fixture
+def outbox() -> FakeOutbox:
+    return FakeOutbox()
+
+
+@pytest.fixture
+def make_outbox() -> Callable[[], FakeOutbox]:
+    return FakeOutbox
+
+
+@pytest.fixture
+def order() -> Callable[..., NewOrder]:
+    return new_order
+
+
+@pytest.fixture(scope="session")
+def recorded_folder() -> Path:
+    folder = Path(os.environ.get("PITWIRE_DATA", Path(__file__).parents[4] / "shared" / "data"))
+    found = folder / "candles" / "binance_spot_2024"
+    if not found.is_dir():
+        pytest.skip(f"no recorded data at {found}; set PITWIRE_DATA to its folder")
+    return found
+
+
+@pytest.fixture(scope="session")
+def payload_folder() -> Path:
+    folder = Path(os.environ.get("PITWIRE_DATA", Path(__file__).parents[4] / "shared" / "data"))
+    found = folder / "payloads" / "binance_docs"
+    if not found.is_dir():
+        pytest.skip(f"no documentation payloads at {found}; set PITWIRE_DATA to their folder")
+    return found
+
+
+class Process:
+    """The venue as a real process; `info` is the line it prints."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        command = [sys.executable, "-m", "pitwire.venue_sim", "--port", "0", "--data-dir", str(folder), *options]
+        self.errors = folder.parent / f"{folder.name}.err"
+        with self.errors.open("ab") as errors:
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, self.errors.read_text()
+        self.info: dict[str, str] = json.loads(line)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(10)
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(10)
+
+    def close(self) -> None:
+        if self.process.poll() is None:
+            self.kill()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+
+
+@pytest.fixture
+def start_venue(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    started: list[Process] = []
+
+    def start(*options: str, folder: str = "venue") -> Process:
+        process = Process(tmp_path / folder, *options)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.close()
