@@ -6,6 +6,7 @@ import logging
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import orjson
@@ -131,8 +132,8 @@ async def serve(config: Config, file_log: FileLog) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     try:
-        port = await _listen(server.start, config.port, "--port")
-        control_port = await _listen(control.start, config.control_port, "--control-port")
+        port = await _listen(partial(server.start, host=config.host), config.port, "--port")
+        control_port = await _listen(partial(control.start, host=config.host), config.control_port, "--control-port")
         announce(port, control_port, keys[0])
         await _until(stop, asyncio.create_task(pacer.run()), broken)
     finally:

@@ -1,6 +1,7 @@
 """What the venue is started with: the command line, read and checked once."""
 
 import argparse
+import ipaddress
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -17,6 +18,7 @@ ORDERS_PER_10S = 100
 ORDERS_PER_10S_MAX = 1_000_000
 DEFAULT_QUOTE_BALANCE = Decimal(100_000)
 GENERATED = "generated"
+LOOPBACK = "127.0.0.1"
 DEFAULT_SEED = 7
 """A seed whose first hour has trends and overshoots on both symbols, so that a short demo sees every strategy act."""
 
@@ -25,6 +27,7 @@ DEFAULT_SEED = 7
 class Config:
     """The settings of one venue. `market` None is the generated one."""
 
+    host: str
     port: int
     control_port: int
     market: Path | None
@@ -46,6 +49,7 @@ def parse(arguments: list[str]) -> Config:
         prog="python -m pitwire.venue_sim", description="A Binance-compatible simulated spot venue on localhost."
     )
     add = parser.add_argument
+    add("--host", type=_address, default=LOOPBACK, help="address both ports listen on (default %(default)s)")
     add("--port", type=_port, required=True, help="port for clients, 0 for any free one")
     add("--control-port", type=_port, default=0, help="port for pacing, health and metrics (default: any free one)")
     add("--market", default=GENERATED, help="'generated', or a file or folder of recorded one-minute candles")
@@ -82,6 +86,7 @@ def parse(arguments: list[str]) -> Config:
         balances[asset] = amount
     orders_per_10s = given.orders_per_10s or min(ORDERS_PER_10S_MAX, int(ORDERS_PER_10S * max(1.0, given.speed)))
     return Config(
+        host=given.host,
         port=given.port,
         control_port=given.control_port,
         market=None if given.market == GENERATED else Path(given.market),
@@ -96,6 +101,13 @@ def parse(arguments: list[str]) -> Config:
         orders_max=given.max_num_orders,
         paused=given.paused,
     )
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an IP address") from None
 
 
 def _port(text: str) -> int:

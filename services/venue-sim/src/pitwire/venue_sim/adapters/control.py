@@ -21,8 +21,8 @@ class Control:
         self._metrics = metrics
         self._runner: web.AppRunner | None = None
 
-    async def start(self, port: int) -> int:
-        """Listen on a port of loopback (0 = any free one); the port.
+    async def start(self, port: int, host: str = HOST) -> int:
+        """Listen on a port of `host` (0 = any free one); the port.
 
         Raises:
             OSError: the port cannot be had.
@@ -35,7 +35,7 @@ class Control:
         app.router.add_get("/metrics", self._on_metrics)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
-        await web.TCPSite(self._runner, HOST, port).start()
+        await web.TCPSite(self._runner, host, port).start()
         return int(self._runner.addresses[0][1])
 
     async def stop(self) -> None:

@@ -41,8 +41,8 @@ class Server:
     def connections(self) -> int:
         return len(self._sockets)
 
-    async def start(self, port: int) -> int:
-        """Listen on a port of loopback (0 = any free one); the port.
+    async def start(self, port: int, host: str = HOST) -> int:
+        """Listen on a port of `host` (0 = any free one); the port.
 
         Raises:
             OSError: the port cannot be had.
@@ -56,7 +56,7 @@ class Server:
         app.router.add_route("*", "/{path:.*}", self._on_rest)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_WAIT_S)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, HOST, port)
+        site = web.TCPSite(self._runner, host, port)
         await site.start()
         return int(self._runner.addresses[0][1])
 
