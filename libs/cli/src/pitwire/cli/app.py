@@ -1,0 +1,27 @@
+"""The `pitwire` command: one list of commands; what a command needs is imported when it runs."""
+
+from __future__ import annotations
+
+import typer
+
+from pitwire.cli.commands import look, operate, run, tools
+
+app = typer.Typer(
+    name="pitwire",
+    help="Trade with small services on a bus: start, watch, limit, halt, verify.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+for panel in (
+    (run.up, run.venue),
+    (look.status, look.positions, look.orders, look.fills, look.pnl, look.strategies, look.limits, look.why),
+    (operate.order, operate.cancel, operate.flatten, operate.pause, operate.halt, operate.resume),
+    (tools.verify, tools.logs, tools.doctor, tools.docs),
+):
+    for command in panel:
+        app.command()(command)
+app.add_typer(tools.topology, name="topology")

@@ -1,0 +1,1 @@
+"""The embedded run: every service its own process, real servers, one supervisor."""

@@ -1,0 +1,65 @@
+"""The configuration a run really uses: the given file with the addresses and keys of the simulated venue filled in."""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import tomli_w
+
+from pitwire.cli.discovery import VenueAddress
+from pitwire.cli.run.plan import RunFolder
+from pitwire.common.config import Mode, PitwireConfig, load_config
+from pitwire.common.errors import ConfigError
+
+HEADER: Final = (
+    "# Written by `pitwire up`: the configuration of this run. Changes belong in the file it was made from.\n\n"
+)
+
+
+def load_given(path: Path) -> tuple[PitwireConfig, dict[str, Any]]:
+    """The validated configuration and the raw document it came from; `ConfigError` names file, key and reason."""
+    config = load_config(path)
+    return config, tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def simulated_venue(config: PitwireConfig, path: Path) -> str | None:
+    """The name of the venue that `pitwire up` simulates; None outside paper mode."""
+    if config.run.mode is not Mode.PAPER:
+        return None
+    if len(config.venues) != 1:
+        raise ConfigError(where=f"{path}: venues", what=f"paper mode simulates one venue, not {len(config.venues)}")
+    if len(config.venue_accounts) != 1:
+        what = f"the simulated venue opens one account, not {len(config.venue_accounts)}"
+        raise ConfigError(where=f"{path}: venue_accounts", what=what)
+    return next(iter(config.venues))
+
+
+def write_effective(
+    raw: Mapping[str, Any],
+    folder: RunFolder,
+    *,
+    venue: str | None,
+    address: VenueAddress | None,
+    keys: Mapping[str, str],
+) -> None:
+    """Writes `pitwire.toml` and the key files of this run; both replace what an earlier start left."""
+    document = json.loads(json.dumps(raw))
+    if venue is not None and address is not None:
+        document["venues"][venue] |= {"rest": address.http, "ws": address.ws, "ws_api": address.ws_api}
+        for name, account in document["venue_accounts"].items():
+            if account["venue"] == venue:
+                account["key_file"] = os.path.relpath(folder.key_file(name), folder.root)
+                _write_secret(folder.key_file(name), json.dumps(keys))
+    folder.config.write_text(HEADER + tomli_w.dumps(document), encoding="utf-8")
+
+
+def _write_secret(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)

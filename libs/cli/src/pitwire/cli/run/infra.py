@@ -1,0 +1,100 @@
+"""The bus and the database of a run: our own embedded servers, or those that the environment names."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from pitwire.cli.run.restarts import GiveUp, Restarts, wait_s
+from pitwire.cli.run.workers import WATCH_PERIOD_S, GaveUp
+from pitwire.cli.servers import NatsServer, Postgres, ServerError, outside_database_url, outside_nats_url
+from pitwire.common.clock import Clock
+from pitwire.common.config import PitwireConfig
+from pitwire.common.permissions import Identity, server_config
+
+SERVER_ADDRESS_KEYS: Final = ("host", "port")
+"""The supervisor of the embedded server decides where it listens."""
+
+
+class Infra:
+    """Bus and database of one run, kept alive until `stop`."""
+
+    def __init__(self, root: Path, *, cache: Path, clock: Clock, on_event: Callable[[str], None]) -> None:
+        self._root = root
+        self._cache = cache
+        self._clock = clock
+        self._on_event = on_event
+        self._nats: NatsServer | None = None
+        self._postgres: Postgres | None = None
+        self._stopping = False
+        self.nats_url = outside_nats_url() or ""
+        self.database_url = outside_database_url() or ""
+
+    def log_paths(self) -> dict[str, Path]:
+        """Where the embedded servers write."""
+        found: dict[str, Path] = {}
+        if self._nats:
+            found["nats"] = self._nats.log_path
+        if self._postgres:
+            found["postgres"] = self._postgres.log_path
+        return found
+
+    def pids(self) -> dict[str, int]:
+        """The process ids of the embedded servers, where they run."""
+        found: dict[str, int] = {}
+        for name, server in (("nats", self._nats), ("postgres", self._postgres)):
+            with contextlib.suppress(ServerError):
+                found |= {name: server.pid} if server else {}
+        return found
+
+    async def start(self, config: PitwireConfig, identities: dict[str, Identity]) -> None:
+        """Starts both at once; what the environment names is taken as it is."""
+        starts: list[asyncio.Future[object]] = []
+        if not self.nats_url:
+            settings = server_config(config, identities)
+            for key in SERVER_ADDRESS_KEYS:
+                settings.pop(key)
+            self._nats = NatsServer(settings, self._root / "nats")
+            starts.append(asyncio.ensure_future(asyncio.to_thread(self._nats.start)))
+        if not self.database_url:
+            self._postgres = Postgres(self._root / "postgres", cache=self._cache)
+            starts.append(asyncio.ensure_future(asyncio.to_thread(self._postgres.start)))
+        await asyncio.gather(*starts)
+        if self._nats:
+            self.nats_url = self._nats.url
+        if self._postgres:
+            self.database_url = self._postgres.dsn
+
+    async def keep_alive(self) -> None:
+        """Starts an embedded server again when it died; `GaveUp` when that does not help."""
+        servers: tuple[tuple[str, NatsServer | Postgres | None], ...] = (
+            ("nats", self._nats),
+            ("postgres", self._postgres),
+        )
+        await asyncio.gather(*(self._watch(name, server) for name, server in servers if server))
+
+    async def stop(self) -> None:
+        self._stopping = True
+        for server in (self._nats, self._postgres):
+            if server is not None:
+                await asyncio.to_thread(server.stop)
+
+    async def _watch(self, name: str, server: NatsServer | Postgres) -> None:
+        restarts = Restarts()
+        restarts.on_started(now_ns=self._clock.monotonic_ns())
+        while True:
+            await asyncio.sleep(WATCH_PERIOD_S)
+            if self._stopping:
+                return
+            if server.returncode is None:
+                continue
+            decision = restarts.on_died(exit_code=server.returncode, now_ns=self._clock.monotonic_ns())
+            if isinstance(decision, GiveUp):
+                raise GaveUp(f"{name}: {decision.reason}; its log is {server.log_path}")
+            self._on_event(f"{name} ended; starting it again in {decision.wait_ms} ms")
+            await asyncio.sleep(wait_s(decision))
+            await asyncio.to_thread(server.restart)
+            restarts.on_started(now_ns=self._clock.monotonic_ns())

@@ -1,0 +1,100 @@
+"""The venue's clock in our hands: heartbeats come in from the bus, the market is let go bar by bar."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from types import TracebackType
+from typing import Any, Final, Self
+
+import aiohttp
+
+from pitwire.cli.run.pacing import Pace
+from pitwire.common import codec
+from pitwire.common.bus.port import Record
+from pitwire.common.errors import DecodeError, TransientError
+from pitwire.common.schemas.control import Heartbeat
+
+REQUEST_TIMEOUT_S: Final = 5.0
+RETRY_WAIT_S: Final = 0.05
+
+
+class VenueControlFailed(TransientError):
+    """The simulated venue's control port did not answer."""
+
+    code = "VENUE_UNREACHABLE"
+
+
+class VenueControl:
+    """The control port of the simulated venue: how far its market is, and how far it may run."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._session: aiohttp.ClientSession
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    async def status(self) -> dict[str, Any]:
+        """`market_ms`, `speed`, `speed_reached`, `bars`, `ended`."""
+        return await self._ask("GET", "/status", None)
+
+    async def hold(self, until_ms: int) -> None:
+        """The market may run up to and including this time, and no further."""
+        await self._ask("POST", "/hold", {"until_ms": until_ms})
+
+    async def _ask(self, method: str, path: str, body: dict[str, int] | None) -> dict[str, Any]:
+        try:
+            async with self._session.request(method, self.url + path, json=body) as answer:
+                answer.raise_for_status()
+                found: dict[str, Any] = await answer.json()
+                return found
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise VenueControlFailed(f"{self.url}{path}: {type(error).__name__}: {error}") from None
+
+
+class Pacer:
+    """Holds the market at what `pace` allows. `on_record` takes heartbeats; `run` tells the venue the newest limit."""
+
+    def __init__(self, control: VenueControl, pace: Pace) -> None:
+        self._control = control
+        self._pace = pace
+        self._moved = asyncio.Event()
+        self._running = False
+
+    def on_record(self, record: Record) -> None:
+        with contextlib.suppress(DecodeError):
+            beat = codec.decode(Heartbeat, record.data, subject=record.subject)
+            if self._pace.observe(beat) is not None and self._running:
+                self._moved.set()
+
+    def begin(self) -> None:
+        """Lets the market go."""
+        self._pace.begin()
+        self._running = True
+        self._moved.set()
+
+    def freeze(self) -> None:
+        """The market stays where it is allowed to be now."""
+        self._running = False
+
+    def again(self) -> None:
+        """The venue was started again and has forgotten its limit."""
+        self._moved.set()
+
+    async def run(self) -> None:
+        """Works until cancelled; a venue that is down is told when it is back."""
+        while True:
+            await self._moved.wait()
+            self._moved.clear()
+            try:
+                await self._control.hold(self._pace.until_ms)
+            except VenueControlFailed:
+                await asyncio.sleep(RETRY_WAIT_S)
+                self._moved.set()

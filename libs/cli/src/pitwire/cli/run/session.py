@@ -1,0 +1,166 @@
+"""`pitwire up` from the first check to the last line: start, trade, show, stop, verify, sum up."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pitwire.cli.database import plain_url
+from pitwire.cli.exit_codes import ExitCode
+from pitwire.cli.output import Reply, note
+from pitwire.cli.run.effective import load_given, simulated_venue
+from pitwire.cli.run.folder import open_run
+from pitwire.cli.run.numbers import Numbers, NumbersReader
+from pitwire.cli.run.pacer import VenueControlFailed
+from pitwire.cli.run.plan import RunFolder
+from pitwire.cli.run.summary import live_line, summary_document
+from pitwire.cli.run.system import System, UpOptions
+from pitwire.cli.servers import DirectoryLock
+from pitwire.common.clock import NS_PER_S, SystemClock
+from pitwire.common.errors import PitwireError, StoreUnavailable
+
+SUMMARY_PERIOD_S: Final = 1.0
+LOCK_TIMEOUT_S: Final = 1.0
+STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How the trading phase ended."""
+
+    interrupted: bool
+    seconds: float
+
+
+def run_up(options: UpOptions) -> Reply:
+    """The whole run. Nothing is made or started before the request and the configuration are known to be good."""
+    config, _ = load_given(options.config)
+    simulated_venue(config, options.config)
+    options.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with DirectoryLock(options.data_dir, timeout_s=LOCK_TIMEOUT_S):
+        folder = RunFolder(open_run(options.data_dir, keep=options.keep).resolve())
+        return asyncio.run(_Session(options, folder).run())
+
+
+class _Session:
+    def __init__(self, options: UpOptions, folder: RunFolder) -> None:
+        self._options = options
+        self._clock = SystemClock()
+        self._system = System(options, folder, clock=self._clock, tell=note)
+        self._interrupted = asyncio.Event()
+        self._numbers: NumbersReader | None = None
+
+    async def run(self) -> Reply:
+        loop = asyncio.get_running_loop()
+        for number in STOP_SIGNALS:
+            loop.add_signal_handler(number, self._interrupted.set)
+        began_ns = self._clock.monotonic_ns()
+        jobs: list[asyncio.Task[None]] = []
+        try:
+            started = await self._unless_interrupted(asyncio.create_task(self._system.start()))
+            if not started:
+                return Reply({"interrupted": True})
+            note(where_to_look(self._system, seconds=(self._clock.monotonic_ns() - began_ns) / NS_PER_S))
+            jobs = [asyncio.create_task(job) for job in self._system.work()]
+            self._numbers = NumbersReader(self._system.infra.database_url, tuple(self._system.config.strategies))
+            return await self._trade(jobs)
+        finally:
+            note("stopping: strategies, gate, execution, market data, persistence, venue, servers")
+            for job in jobs:
+                job.cancel()
+            await asyncio.gather(*jobs, return_exceptions=True)
+            await self._system.stop()
+            note("stopped; nothing of this run is left running")
+
+    async def _trade(self, jobs: list[asyncio.Task[None]]) -> Reply:
+        self._system.trade()
+        ending = await self._until_the_end(jobs)
+        with contextlib.suppress(VenueControlFailed):
+            await self._system.freeze_market()
+        status = await self._venue_status()
+        await self._system.stop_strategies()
+        await self._settle()
+        verified = None if ending.interrupted else await self._verify()
+        numbers = await self._read_numbers()
+        document = summary_document(numbers, status, verified, seconds=ending.seconds, restarts=self._system.restarts())
+        if ending.interrupted:
+            return Reply(document, (), ExitCode.OK if self._options.for_s is None else ExitCode.NO)
+        return Reply(document, (), ExitCode.OK if verified and verified["holds"] else ExitCode.NO)
+
+    async def _until_the_end(self, jobs: list[asyncio.Task[None]]) -> Ending:
+        """Trades until the time is over, somebody interrupts, or something cannot be kept alive (raises)."""
+        began_ns = self._clock.monotonic_ns()
+        waits: list[asyncio.Task[Any]] = [asyncio.create_task(self._interrupted.wait())]
+        if self._options.for_s is not None:
+            waits.append(asyncio.create_task(asyncio.sleep(self._options.for_s)))
+        show = asyncio.create_task(self._show())
+        done, _ = await asyncio.wait([*jobs, *waits, show], return_when=asyncio.FIRST_COMPLETED)
+        for task in (*waits, show):
+            task.cancel()
+        for task in done - set(waits):
+            task.result()
+        return Ending(self._interrupted.is_set(), (self._clock.monotonic_ns() - began_ns) / NS_PER_S)
+
+    async def _show(self) -> None:
+        """One line a second about where things stand."""
+        while True:
+            await asyncio.sleep(SUMMARY_PERIOD_S)
+            numbers = await self._read_numbers()
+            waiting = self._system.health.not_ready(now_ns=self._clock.monotonic_ns())
+            note(live_line(numbers, await self._venue_status(), waiting))
+
+    async def _read_numbers(self) -> Numbers | None:
+        if self._numbers is None:
+            return None
+        try:
+            return await asyncio.to_thread(self._numbers.read)
+        except StoreUnavailable:
+            return None
+
+    async def _venue_status(self) -> dict[str, Any]:
+        if self._system.control is None:
+            return {}
+        try:
+            return await self._system.control.status()
+        except VenueControlFailed:
+            return {}
+
+    async def _settle(self) -> None:
+        """Working orders are cancelled, so that nothing is left at the venue without anybody to watch it."""
+
+    async def _verify(self) -> dict[str, Any]:
+        from pitwire.cli.views.verified import verify_document
+
+        try:
+            return await verify_document(self._system.running())
+        except PitwireError as error:
+            return {"holds": False, "error": f"{error.code}: {error}", "checks": []}
+
+    async def _unless_interrupted(self, task: asyncio.Task[None]) -> bool:
+        """True when the task finished; False when it was interrupted, and then it has ended too."""
+        interrupted = asyncio.create_task(self._interrupted.wait())
+        await asyncio.wait({task, interrupted}, return_when=asyncio.FIRST_COMPLETED)
+        interrupted.cancel()
+        if task.done():
+            task.result()
+            return True
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return False
+
+
+def where_to_look(system: System, *, seconds: float) -> str:
+    """What a person needs to look further, as lines."""
+    running = system.running()
+    lines = [f"trading on {running.market} at {running.speed:g}x, ready after {seconds:.1f} s; in another terminal:"]
+    lines += [
+        "  pitwire status | positions | orders | fills | pnl | logs -f | halt --reason ...",
+        f'  psql "{plain_url(running.database_url)}"',
+        f"  nats --server {running.nats_url} --nkey {running.operator_seed} sub 'svc.>'",
+        "  health: " + "  ".join(f"{name} {url}/healthz" for name, url in running.health.items()),
+        f"  data, configuration and logs: {running.run}",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""What the looking commands read and how they show it."""
