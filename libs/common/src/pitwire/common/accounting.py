@@ -107,6 +107,10 @@ class Books:
         """Over all owners."""
         return self._totals.get((book, asset), ZERO)
 
+    def knows(self, book: Book, asset: str) -> bool:
+        """Whether anything was ever posted there."""
+        return (book, asset) in self._totals
+
     def holding(self, venue_account: str, asset: str) -> Decimal:
         """What one venue account has of an asset by our books; the venue should say the same."""
         return self.balance(Book.HOLDING, venue_account, asset)

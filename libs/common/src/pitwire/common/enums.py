@@ -55,7 +55,7 @@ class TimeInForce(StrEnum):
 
 
 class OrderStatus(StrEnum):
-    """FIX 39. PENDING_NEW, PENDING_CANCEL, UNKNOWN are set by us while in flight or in doubt, NOT_SENT if never sent."""
+    """FIX 39. PENDING_NEW, PENDING_CANCEL, UNKNOWN are ours, while in flight or in doubt; NOT_SENT if never sent."""
 
     PENDING_NEW = "PENDING_NEW"
     NEW = "NEW"
@@ -112,6 +112,8 @@ class TradingState(StrEnum):
 
 
 class HaltScope(StrEnum):
+    """What a halt covers."""
+
     ALL = "ALL"
     ACCOUNT = "ACCOUNT"
     STRATEGY = "STRATEGY"
@@ -145,6 +147,7 @@ class DenialCode(StrEnum):
     UNKNOWN_INSTRUMENT = "UNKNOWN_INSTRUMENT"
     UNKNOWN_STRATEGY = "UNKNOWN_STRATEGY"
     UNKNOWN_ORDER = "UNKNOWN_ORDER"
+    UNKNOWN_VENUE_ACCOUNT = "UNKNOWN_VENUE_ACCOUNT"
     UNSUPPORTED = "UNSUPPORTED"
     NOT_READY = "NOT_READY"
     PRICE_TICK = "PRICE_TICK"
@@ -193,6 +196,8 @@ class DataQuality(StrEnum):
 
 
 class VenueState(StrEnum):
+    """State of the feed of one venue."""
+
     CONNECTED = "CONNECTED"
     STALE = "STALE"
     DISCONNECTED = "DISCONNECTED"
@@ -200,6 +205,8 @@ class VenueState(StrEnum):
 
 
 class AlertSeverity(StrEnum):
+    """How soon a person should look."""
+
     INFO = "INFO"
     WARNING = "WARNING"
     CRITICAL = "CRITICAL"
@@ -217,6 +224,8 @@ class CommandVerb(StrEnum):
 
 
 class CommandStatus(StrEnum):
+    """What became of a command."""
+
     DONE = "DONE"
     REFUSED = "REFUSED"
     EXPIRED = "EXPIRED"

@@ -5,6 +5,8 @@ Everything doubtful halts more, never less: a halt that cannot be read halts all
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from pitwire.common.enums import CancelPolicy, HaltScope, TradingState
@@ -70,9 +72,9 @@ class Halts:
         return state, tuple(ids)
 
     @property
-    def active(self) -> tuple[Halt, ...]:
-        """In the order in which they were added."""
-        return tuple(self._active.values())
+    def active(self) -> Mapping[str, Halt]:
+        """By id, in the order in which they were added."""
+        return MappingProxyType(self._active)
 
     def __len__(self) -> int:
         return len(self._active)

@@ -15,7 +15,7 @@ import orjson
 
 from pitwire.common.enums import DenialCode
 from pitwire.common.errors import InvariantBroken
-from pitwire.common.halts import Halts
+from pitwire.common.halts import Halts, undecodable_halt
 from pitwire.common.money import canonical, exact
 from pitwire.common.portfolio.chain import Chain, LedgerRecord
 from pitwire.common.portfolio.holdings import Holdings
@@ -62,6 +62,10 @@ class AccountState(AccountView):
             msg = f"{PENDING_MAX} events of {self.account} wait for a ledger record after {self.ledger_sequence}"
             raise InvariantBroken(msg)
         self._pending.append((sequence, event))
+
+    def observe_undecodable_halt(self, sequence: int) -> None:
+        """A halt that no schema accepts stands at `sequence`: it halts everything."""
+        self.observe(sequence, undecodable_halt(sequence))
 
     @exact
     def apply_ledger(self, sequence: int, event: LedgerRecord, raw: bytes) -> Changes:
@@ -131,6 +135,8 @@ class AccountState(AccountView):
             self._roll(event)
         elif isinstance(event, LimitsApplied):
             self.limits = event.limits
+            if not event.command_id:
+                self.configured_limits = event.limits
         elif isinstance(event, CapitalRecorded):
             self._rebase(
                 self._holdings.deposit(asset=event.asset, amount=event.amount, venue_account=event.venue_account)
@@ -196,6 +202,9 @@ class AccountState(AccountView):
             "quote": self.quote,
             "incarnation": self.incarnation,
             "limits": None if self.limits is None else self.limits.model_dump(mode="json"),
+            "configured_limits": (
+                None if self.configured_limits is None else self.configured_limits.model_dump(mode="json")
+            ),
             "day": self.day,
             "start_of_day_equity": _text(self.start_of_day_equity),
             "peak_equity": _text(self.peak_equity),
@@ -217,9 +226,11 @@ class AccountState(AccountView):
         if data.get("version") != SNAPSHOT_VERSION:
             msg = f"snapshot version {data.get('version')!r}, this build reads {SNAPSHOT_VERSION}"
             raise ValueError(msg)
-        state = cls(data["account"], quote=data["quote"])
+        state = cls(data["account"], data["quote"])
         state.incarnation = data["incarnation"]
         state.limits = None if data["limits"] is None else AccountLimits.model_validate(data["limits"])
+        if data["configured_limits"] is not None:
+            state.configured_limits = AccountLimits.model_validate(data["configured_limits"])
         state.day = data["day"]
         state.start_of_day_equity = _number(data["start_of_day_equity"])
         state.peak_equity = _number(data["peak_equity"])

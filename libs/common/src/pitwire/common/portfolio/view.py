@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from pitwire.common.accounting import Statement
+from pitwire.common.accounting import Book, Statement
 from pitwire.common.enums import ExecType, Side
 from pitwire.common.halts import Halts
 from pitwire.common.money import exact
@@ -17,7 +18,7 @@ from pitwire.common.portfolio.holdings import NO_MARKS, Holdings, Marks
 from pitwire.common.portfolio.orders import Orders
 from pitwire.common.positions import Position
 from pitwire.common.schemas.execution import AlgoStep, ExecReport, NotSent, Submitting
-from pitwire.common.schemas.ledger import Halt, LeaderChanged, Resume
+from pitwire.common.schemas.ledger import Cursors, Halt, LeaderChanged, Resume
 from pitwire.common.schemas.limits import AccountLimits
 
 CoveredEvent = Submitting | NotSent | ExecReport | AlgoStep | LeaderChanged | Halt | Resume
@@ -50,6 +51,7 @@ class AccountView:
         "_pending",
         "_strategies",
         "account",
+        "configured_limits",
         "day",
         "halts",
         "incarnation",
@@ -59,10 +61,11 @@ class AccountView:
         "start_of_day_equity",
     )
 
-    def __init__(self, account: str, *, quote: str) -> None:
+    def __init__(self, account: str, quote: str) -> None:
         self.account = account
         self.incarnation = ""
         self.limits: AccountLimits | None = None
+        self.configured_limits: AccountLimits | None = None
         self.day = ""
         self.start_of_day_equity: Decimal | None = None
         self.peak_equity: Decimal | None = None
@@ -95,8 +98,18 @@ class AccountView:
         return self._chain.prev_hash
 
     @property
+    def cursors(self) -> Cursors:
+        """What the last ledger record covered."""
+        return self._chain.cursors
+
+    @property
     def chain(self) -> Chain:
         return self._chain
+
+    @property
+    def observed_sequence(self) -> int:
+        """`OMS` sequence of the newest execution event, halt or resume taken: the cursor of the next ledger record."""
+        return self._pending[-1][0] if self._pending else self._chain.advanced_to
 
     @property
     def resume_from(self) -> int:
@@ -106,6 +119,11 @@ class AccountView:
     @property
     def pending_count(self) -> int:
         return len(self._pending)
+
+    @property
+    def is_advanced(self) -> bool:
+        """Whether everything taken is applied, so that a decision may be made."""
+        return not self._pending
 
     @property
     def has_news(self) -> bool:
@@ -118,8 +136,19 @@ class AccountView:
         return self._holdings.quote
 
     @property
-    def holdings(self) -> Holdings:
+    def wealth(self) -> Holdings:
         return self._holdings
+
+    def holdings(self) -> Iterator[tuple[str, str, Decimal]]:
+        """Every sub-ledger that is not flat: strategy, instrument_id, signed quantity."""
+        for strategy, ledger in self._holdings.by_strategy.items():
+            for instrument_id, position in ledger.items():
+                if position.quantity:
+                    yield strategy, instrument_id, position.quantity
+
+    def capital_recorded(self, asset: str) -> bool:
+        """Whether the ledger ever recorded capital in this asset."""
+        return self._holdings.books.knows(Book.CAPITAL, asset)
 
     @property
     def exposure(self) -> Exposure:
@@ -169,13 +198,23 @@ class AccountView:
     def orders(self) -> tuple[OrderState, ...]:
         return self._orders.all()
 
-    @property
-    def active_orders(self) -> tuple[OrderState, ...]:
+    def working_orders(self) -> tuple[OrderState, ...]:
+        """Every order that may still fill: in flight, working or in doubt."""
         return tuple(order for order in self._orders.all() if order.is_active)
 
     def strategy(self, name: str) -> StrategyState:
         """Its state by the ledger; that of an unregistered strategy where the ledger never named it."""
         return self._strategies.get(name) or StrategyState()
+
+    def last_intent_no(self, strategy: str) -> int:
+        """The highest intent number the ledger has an answer for; 0 before the first."""
+        found = self._strategies.get(strategy)
+        return found.last_intent_no if found else 0
+
+    def strategy_capital(self, strategy: str) -> Decimal | None:
+        """What it was registered with; None for one that is not registered."""
+        found = self._strategies.get(strategy)
+        return found.capital if found else None
 
     @property
     def strategies(self) -> tuple[str, ...]:

@@ -124,7 +124,7 @@ class Journal:
         self.account = account
         self.quote = quote
         self.entries: list[Entry] = []
-        self.state = AccountState(account, quote=quote)
+        self.state = AccountState(account, quote)
         self._sequence = 0
         self._ledger_no = 0
         self._exec_no = 0
@@ -259,7 +259,7 @@ class Journal:
     # ------------------------------------------------------------------------------------------------------------ folds
     def fold(self, entries: Iterable[Entry] | None = None, state: AccountState | None = None) -> AccountState:
         """A state from these entries, or from the whole log; or `state` moved on by them."""
-        state = state or AccountState(self.account, quote=self.quote)
+        state = state or AccountState(self.account, self.quote)
         for entry in self.entries if entries is None else entries:
             feed(state, entry)
         return state
