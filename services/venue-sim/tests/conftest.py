@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from pitwire.venue_sim.core.effects import Effects
 from pitwire.venue_sim.core.exchange import Exchange, Fees
 from pitwire.venue_sim.core.generated import GeneratedMarket
 from pitwire.venue_sim.core.ledger import Account
@@ -131,8 +132,6 @@ class Bench:
         self.quote()
 
     def quote(self, bids: str = "99.90*2 99.80*3", asks: str = "100.10*2 100.20*3", last: str = "100") -> None:
-        from pitwire.venue_sim.core.effects import Effects
-
         def ladder(text: str) -> list[tuple[Decimal, Decimal]]:
             pairs = (level.split("*") for level in text.split())
             return [(Decimal(price), Decimal(quantity)) for price, quantity in pairs]
@@ -142,8 +141,6 @@ class Bench:
         self.exchange.market_quotes("BTCUSDT", ladder(bids), ladder(asks), self.effects)
 
     def trade(self, side: str, price: str, quantity: str) -> Any:
-        from pitwire.venue_sim.core.effects import Effects
-
         effects = Effects(self.exchange, self.now_ms)
         self.exchange.market_trade(
             "BTCUSDT", taker_side=Side(side), price=d(price), quantity=d(quantity), effects=effects

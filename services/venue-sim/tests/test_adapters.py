@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import stat
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from pitwire.venue_sim.adapters.outbox import SEND_QUEUE_MAX, SocketOutbox
 from pitwire.venue_sim.adapters.pacer import Pacer
 from pitwire.venue_sim.clock import monotonic_s, new_secret, wall_ms
 from pitwire.venue_sim.config import DEFAULT_SEED, parse
-from pitwire.venue_sim.core.exchange import Exchange, Fees
+from pitwire.venue_sim.core.exchange import Fees
 from pitwire.venue_sim.core.generated import GeneratedMarket
 from pitwire.venue_sim.core.ledger import Account, LedgerError
 from pitwire.venue_sim.handlers.assembly import MismatchError, Opening, assemble
@@ -85,7 +86,7 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 
 # ----------------------------------------------------------------------------------------------------------- assembly
 def opening(**balances: Any) -> Opening:
-    return Opening(accounts=["main"], balances=balances, default_quote=Exchange and 5, fees=Fees(), orders_max=7)  # type: ignore[arg-type] # an int is as good as a Decimal here
+    return Opening(accounts=["main"], balances=balances, default_quote=Decimal(5), fees=Fees(), orders_max=7)
 
 
 def test_a_new_venue_logs_its_market_and_its_accounts(tmp_path: Path) -> None:
@@ -123,7 +124,7 @@ def test_update_ids_never_come_twice(tmp_path: Path) -> None:
 def test_a_negative_balance_stops_the_venue() -> None:
     account = Account("main", {})
     with pytest.raises(LedgerError, match="USDT free -1"):
-        account.change("USDT", free=Exchange and -1)  # type: ignore[arg-type] # an int is as good as a Decimal here
+        account.change("USDT", free=Decimal(-1))
 
 
 # --------------------------------------------------------------------------------------------------------------- keys

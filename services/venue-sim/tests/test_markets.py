@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,7 @@ def test_ticks_and_lots_come_from_the_recording(tmp_path: Path) -> None:
     )
     rules = read_market(path, history=1).rules[0]
     assert (rules.base, rules.quote) == ("XRP", "ETH")
-    assert (rules.tick_size, rules.lot_step) == (Decimal("0.00000001"), 1)
+    assert (rules.tick_size, rules.lot_step) == (Decimal("0.00000001"), Decimal(1))
 
 
 DAMAGE = [
@@ -100,19 +101,15 @@ def test_names_file_line_and_reason_of_a_damaged_recording(tmp_path: Path, text:
 
 def test_refuses_what_is_no_recording(tmp_path: Path) -> None:
     good = csv(*GOOD)
+    (tmp_path / "empty").mkdir()
     cases = {
         "no such file or folder": tmp_path / "nowhere",
-        "no one-minute candles in it": tmp_path,
+        "no one-minute candles in it": tmp_path / "empty",
         "does not tell the symbol": write(tmp_path, "candles.csv", good),
         "unknown symbol 'ABCDEF'": write(tmp_path, "ABCDEF_1m.csv", good),
         "cannot be read": write(tmp_path, "LTCUSDT_1m.csv", "x").rename(tmp_path / "LTCUSDT_1m.csv.gz"),
     }
-    (tmp_path / "ABCDEF_1m.csv").rename(tmp_path / "keep")
-    (tmp_path / "keep").rename(tmp_path / "ABCDEF_1m.csv")
     for problem, path in cases.items():
-        if path == tmp_path:
-            path = tmp_path / "empty"
-            path.mkdir()
         with pytest.raises(RecordingError, match=problem):
             read_market(path, history=1)
 
@@ -166,12 +163,12 @@ def test_the_generated_market_clusters_trends_and_jumps() -> None:
         bar = market.bar("ETHUSDT", market.first_ms + number * BAR_MS)
         assert bar is not None
         closes.append(bar.close)
-    moves = [b / a - 1 for a, b in zip(closes, closes[1:], strict=False)]
+    moves = [b / a - 1 for a, b in pairwise(closes)]
     size = [abs(move) for move in moves]
     mean = sum(size) / len(size)
     assert 0.0005 < mean < 0.003
     assert max(size) > 6 * mean
-    together = sum((a - mean) * (b - mean) for a, b in zip(size, size[1:], strict=False)) / len(size)
+    together = sum((a - mean) * (b - mean) for a, b in pairwise(size)) / len(size)
     spread = sum((a - mean) ** 2 for a in size) / len(size)
     assert together / spread > 0.05
     assert min(closes) > max(closes) / 2
@@ -214,7 +211,7 @@ def test_the_tape_forgets_what_is_too_old(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_ladder_has_the_trade_at_its_touch_and_several_levels() -> None:
     bids, asks = quotes(price=100 * SCALE, buyer_takes=True, volume=1200 * SCALE, tick=SCALE // 100, step=SCALE // 100)
-    assert (asks[0][0], bids[0][0]) == (100, Decimal("99.99"))
+    assert (asks[0][0], bids[0][0]) == (Decimal(100), Decimal("99.99"))
     assert len(bids) == len(asks) == LEVELS
     assert asks[0][1] == 50
     bids, asks = quotes(price=2, buyer_takes=False, volume=0, tick=1, step=1)

@@ -1,4 +1,4 @@
-"""Whatever clients and the market do: money is conserved, locked is what open orders hold, the log tells the same story."""
+"""Whatever clients and the market do: money is conserved, locked is what open orders hold, the log tells it all."""
 
 from __future__ import annotations
 

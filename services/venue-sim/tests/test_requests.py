@@ -9,7 +9,8 @@ import pytest
 from pitwire.venue_sim.core.errors import VenueError
 from pitwire.venue_sim.core.limits import DAY_MS, MINUTE_MS, STRIKES_MAX, Limits, RateLimiter
 from pitwire.venue_sim.core.path import POINTS
-from pitwire.venue_sim.handlers import market_data, metrics, params, queries, shapes, trading
+from pitwire.venue_sim.core.types import OrderType
+from pitwire.venue_sim.handlers import market_data, metrics, params, trading
 from pitwire.venue_sim.handlers.operations import OPERATIONS, run
 
 LIMIT = "symbol=BTCUSDT side=BUY type=LIMIT timeInForce=GTC quantity=0.001 price=50000"
@@ -52,7 +53,7 @@ order.place | symbol=BTCUSDT side=BUY type=MARKET quantity=1 newClientOrderId=a.
 order.place | symbol=BTCUSDT side=BUY type=MARKET quantity=1 newOrderRespType=ALL | -1130 | 'newOrderRespType'
 order.place | symbol=BTCUSDT side=BUY type=MARKET quantity=1 strategyType=9 | -1134 | strategyType
 order.place | symbol=BTCUSDT side=BUY type=MARKET quantity=1 wrong=1 | -1104 | read '4' parameter(s) but was sent '5'
-order.place | symbol=BTCUSDT side=BUY type=MARKET quantity=1 selfTradePreventionMode=NEVER | -1013 | self-trade prevention
+order.place | symbol=BTCUSDT side=BUY type=MARKET quantity=1 selfTradePreventionMode=NO | -1013 | self-trade prevention
 order.cancel | symbol=BTCUSDT                                    | -1102 | 'origClientOrderId' or 'orderId'
 order.cancel | symbol=BTCUSDT orderId=99                         | -2011 | Unknown order sent.
 order.cancel | symbol=BTCUSDT orderId=x                          | -1100 | 'orderId'
@@ -83,6 +84,10 @@ def test_each_mistake_has_its_code(desk: Any, row: list[str]) -> None:
     assert got_code == int(code)
     assert message in got_message
     assert desk.venue.exchange.orders == {}
+
+
+def test_every_order_type_has_its_mandatory_parameters() -> None:
+    assert trading.MANDATORY.keys() == set(OrderType)
 
 
 def test_a_refused_order_is_in_the_log_without_secrets(desk: Any) -> None:
@@ -300,9 +305,7 @@ def test_every_operation_has_a_weight_above_zero() -> None:
 
 def test_the_metrics_page_counts(desk: Any) -> None:
     ask(desk, "order.place", LIMIT)
-    status = {"market_ms": 5, "bars": 1, "speed": 1.0, "speed_reached": 0.5}
+    status: dict[str, object] = {"market_ms": 5, "bars": 1, "speed": 1.0, "speed_reached": 0.5}
     page = metrics.exposition(desk.venue, frames=3, connections=2, status=status).decode()
     assert "venue_orders_accepted 1.0" in page
     assert "venue_connections 2.0" in page
-    assert shapes.NO_AMOUNT == "0.00000000"
-    assert trading.MANDATORY.keys() == set(queries.find_order.__globals__["OrderType"])

@@ -98,9 +98,9 @@ def test_an_order_may_come_in_the_query_the_body_or_both(desk: Any) -> None:
         answer = rest(desk, "POST", "/api/v3/order", query, f"{body}&signature={signature}")
         assert answer.status == 200, answer.body
         assert answer.headers["X-MBX-ORDER-COUNT-10S"]
-    pairs = f"{ORDER}&timestamp={desk.wall}"
-    assert rest(desk, "POST", "/api/v3/order", f"{pairs}&signature={sign(pairs)}").status == 200
-    body = f"signature={sign(pairs)}&{pairs}"
+    payload = f"{ORDER}&timestamp={desk.wall}"
+    assert rest(desk, "POST", "/api/v3/order", f"{payload}&signature={sign(payload)}").status == 200
+    body = f"signature={sign(payload)}&{payload}"
     assert rest(desk, "POST", "/api/v3/order", body=body).status == 200
 
 

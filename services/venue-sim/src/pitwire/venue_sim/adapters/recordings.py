@@ -39,9 +39,12 @@ def _read_file(path: Path) -> Recording:
         raise RecordingError(f"{path}: the name does not tell the symbol; name it SYMBOL_1m_FROM_TO.csv or .csv.gz")
     recording = Recording(match["symbol"], str(path))
     try:
-        opened = gzip.open(path, "rt", encoding="ascii") if path.suffix == ".gz" else path.open(encoding="ascii")
-        with opened as lines:
-            recording.read(lines)
+        if path.suffix == ".gz":
+            with gzip.open(path, "rt", encoding="ascii") as lines:
+                recording.read(lines)
+        else:
+            with path.open(encoding="ascii") as lines:
+                recording.read(lines)
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as problem:
         raise RecordingError(f"{path}: cannot be read: {problem}") from None
     return recording
