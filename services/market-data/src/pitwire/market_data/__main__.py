@@ -1,0 +1,51 @@
+"""Market data: venue feeds in; trades, top of book, definitions and closed candles out."""
+
+from __future__ import annotations
+
+from pitwire.common.clock import NS_PER_MS, random_token
+from pitwire.common.service import Service, run
+from pitwire.market_data.adapters.binance import BinanceFeed
+from pitwire.market_data.config import Config
+from pitwire.market_data.core.feed import FeedCore
+from pitwire.market_data.handlers import Metrics, VenueHandlers
+
+
+def random_fraction() -> float:
+    """In [0, 1)."""
+    return int(random_token(4), 16) / 2**32
+
+
+async def main() -> int:
+    """Follows every configured venue until told to stop."""
+    config = Config.from_env()
+    feeds: list[BinanceFeed] = []
+    try:
+        async with Service("market-data", config.service, config_hash=config.pitwire.config_hash) as service:
+            metrics = Metrics(service.registry)
+            venues: list[VenueHandlers] = []
+
+            def ready_changed() -> None:
+                service.set_ready(all(venue.is_ready for venue in venues))
+
+            for name, venue in config.pitwire.venues.items():
+                intervals = config.intervals[name]
+                core = FeedCore(name, service.instance, intervals, silence_max_ns=venue.silence_max_ms * NS_PER_MS)
+                feed = BinanceFeed(name, venue, intervals, service.clock, random_fraction)
+                feeds.append(feed)
+                venues.append(VenueHandlers(core, feed, service, metrics, service.tracing, ready_changed))
+            for (name, intervals), handlers, feed in zip(config.intervals.items(), venues, feeds, strict=True):
+                await handlers.publish_instruments()
+                await handlers.resume(intervals)
+                service.spawn(f"candles {name}", handlers.write_candles())
+                service.spawn(f"history {name}", handlers.read_history())
+                service.spawn(f"instruments {name}", handlers.refresh_instruments())
+                service.spawn(f"status {name}", handlers.report_status())
+                service.spawn(f"feed {name}", feed.run(handlers))
+            return await service.run()
+    finally:
+        for feed in feeds:
+            await feed.close()
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,1 @@
+"""Implementations of the feed: Binance, and one in memory."""

@@ -1,0 +1,68 @@
+"""Binance's REST for market data: reads only, so every failure may be repeated; limits of the venue are obeyed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import aiohttp
+
+from pitwire.common.errors import TransientError
+from pitwire.market_data.adapters.backoff import Backoff
+from pitwire.market_data.adapters.frames import ANSWER_BYTES_MAX, decode_json
+
+REQUEST_TIMEOUT_S: Final = 10.0
+TRIES_MAX: Final = 8
+RETRY_AFTER_DEFAULT_S: Final = 60.0
+RETRY_AFTER_MAX_S: Final = 300.0
+LIMITED: Final = frozenset({418, 429})
+
+
+class BinanceRest:
+    """GET under one base address. One request at a time: a limit that was hit holds back all that follow."""
+
+    def __init__(self, base: str, fraction: Callable[[], float]) -> None:
+        self._base = base.rstrip("/") + "/api/v3/"
+        self._fraction = fraction
+        self._lock = asyncio.Lock()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def get(self, path: str, params: Mapping[str, str]) -> Any:
+        """The parsed answer; `TransientError` after `TRIES_MAX` failures, or at once when the venue refuses it."""
+        backoff, reason = Backoff(self._fraction), ""
+        async with self._lock:
+            for tried in range(1, TRIES_MAX + 1):
+                try:
+                    status, retry_after_s, body = await self._once(path, params)
+                except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                    reason, wait_s = f"{type(error).__name__}: {error}", backoff.next_wait_s()
+                else:
+                    if status == 200:
+                        return decode_json(path, body)
+                    reason = f"HTTP {status}: {body[:200].decode(errors='replace')}"
+                    if 400 <= status < 500 and status not in LIMITED:
+                        break
+                    wait_s = retry_after_s if status in LIMITED else backoff.next_wait_s()
+                if tried < TRIES_MAX:
+                    await asyncio.sleep(wait_s)
+        raise TransientError(f"GET {path} of {self._base}: {reason}")
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def _once(self, path: str, params: Mapping[str, str]) -> tuple[int, float, bytes]:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S))
+        async with self._session.get(self._base + path, params=params) as answer:
+            body = await answer.content.read(ANSWER_BYTES_MAX + 1)
+            while chunk := await answer.content.read(ANSWER_BYTES_MAX + 1 - len(body)):
+                body += chunk
+            return answer.status, retry_after(answer.headers.get("Retry-After")), body
+
+
+def retry_after(header: str | None) -> float:
+    """Seconds to stay silent after a limit was hit."""
+    named = float(header) if header and header.isdecimal() else RETRY_AFTER_DEFAULT_S
+    return min(named, RETRY_AFTER_MAX_S)

@@ -1,0 +1,269 @@
+"""Binance's market data in its own words, checked: unknown fields are tolerated, wrong ones refused with their place.
+
+Single letters are Binance's; what each means stands in its documentation of web socket streams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import Enum
+from typing import Annotated, Any, Final
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from pitwire.common.enums import Side
+from pitwire.common.errors import DecodeError
+from pitwire.common.ids import instrument_id
+from pitwire.common.schemas.base import Asset, NonNegative, Positive, Token
+from pitwire.common.schemas.market import Instrument
+from pitwire.market_data.core.ticks import Bar, QuoteTick, Tick, TradeTick
+
+NS_PER_MS: Final = 1_000_000
+ANSWER_BYTES_MAX: Final = 32 * 1024 * 1024
+"""exchangeInfo of a whole venue takes some megabytes."""
+
+TRADING: Final = "TRADING"
+
+Id = Annotated[int, Field(ge=0, strict=True)]
+Ms = Annotated[int, Field(gt=0, lt=10**14, strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
+
+
+class Frame(BaseModel):
+    """A frame or row of the venue; members we do not read may come and go."""
+
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+
+class TradeFrame(Frame):
+    """Stream `<symbol>@trade`; `m` = the buyer was the maker, so the taker sold."""
+
+    s: Token
+    t: Id
+    p: Positive
+    q: Positive
+    T: Ms
+    m: Flag
+
+
+class BookTickerFrame(Frame):
+    """Stream `<symbol>@bookTicker`."""
+
+    s: Token
+    u: Id
+    b: Positive
+    B: NonNegative
+    a: Positive
+    A: NonNegative
+
+
+class KlineBody(Frame):
+    """Part `k` of a kline frame."""
+
+    t: Annotated[int, Field(ge=0, strict=True)]
+    s: Token
+    i: Token
+    o: Positive
+    h: Positive
+    l: Positive  # noqa: E741 - Binance's letter for low
+    c: Positive
+    v: NonNegative
+    q: NonNegative
+    n: Id
+    x: Flag
+
+
+class KlineFrame(Frame):
+    """Stream `<symbol>@kline_<interval>`; `x` = this candle is closed."""
+
+    E: Ms
+    k: KlineBody
+
+
+class Filter(Frame):
+    """One rule of a symbol; only the members of the rules we read."""
+
+    filterType: str  # noqa: N815 - Binance's spelling
+    tickSize: NonNegative | None = None  # noqa: N815 - Binance's spelling
+    stepSize: NonNegative | None = None  # noqa: N815 - Binance's spelling
+    minQty: NonNegative | None = None  # noqa: N815 - Binance's spelling
+    maxQty: NonNegative | None = None  # noqa: N815 - Binance's spelling
+    minNotional: NonNegative | None = None  # noqa: N815 - Binance's spelling
+    maxNotional: NonNegative | None = None  # noqa: N815 - Binance's spelling
+
+
+class SymbolRow(Frame):
+    """One row of exchangeInfo."""
+
+    symbol: Token
+    status: str
+    baseAsset: Asset  # noqa: N815 - Binance's spelling
+    quoteAsset: Asset  # noqa: N815 - Binance's spelling
+    filters: list[Filter]
+
+
+KlineRow: Final = TypeAdapter(
+    tuple[Id, Positive, Positive, Positive, Positive, NonNegative, Ms, NonNegative, Id, NonNegative, NonNegative, Any]
+)
+
+
+def decode_json(place: str, data: bytes | str) -> Any:
+    """The parsed frame or answer; `DecodeError` names the place."""
+    if len(data) > ANSWER_BYTES_MAX:
+        raise DecodeError(subject=place, reason=f"{len(data)} bytes, at most {ANSWER_BYTES_MAX}")
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise DecodeError(subject=place, reason=f"not JSON: {error}") from None
+
+
+class Notice(Enum):
+    """What a venue says about the connection itself."""
+
+    SHUTDOWN = "serverShutdown"
+
+
+def tick_of(data: bytes, known: Mapping[str, str]) -> Tick | Notice | None:
+    """What a combined-stream frame says; None for a stream or symbol that was not asked for.
+
+    `known` gives our `instrument_id` of the venue's symbol.
+    """
+    frame = decode_json("stream", data)
+    body = frame.get("data", frame) if isinstance(frame, dict) else None
+    if not isinstance(body, dict):
+        raise DecodeError(subject="stream", reason="not an object")
+    if body.get("e") == Notice.SHUTDOWN.value:
+        return Notice.SHUTDOWN
+    stream = frame.get("stream")
+    if not isinstance(stream, str):
+        raise DecodeError(subject="stream", reason="no stream is named")
+    return _tick(stream, body, known)
+
+
+def _tick(stream: str, body: dict[str, Any], known: Mapping[str, str]) -> Tick | None:
+    kind = stream.partition("@")[2]
+    try:
+        if kind == "trade":
+            return _trade(TradeFrame.model_validate(body), known)
+        if kind == "bookTicker":
+            return _quote(BookTickerFrame.model_validate(body), known)
+        if kind.startswith("kline_"):
+            return _bar(KlineFrame.model_validate(body), known)
+    except ValidationError as error:
+        raise DecodeError(subject=stream, reason=reason_of(error)) from None
+    return None
+
+
+def reason_of(error: ValidationError) -> str:
+    """Field and reason of each mistake, never the input."""
+    return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'frame'}: {e['msg']}" for e in error.errors())[:400]
+
+
+def _trade(frame: TradeFrame, known: Mapping[str, str]) -> TradeTick | None:
+    instrument = known.get(frame.s)
+    if instrument is None:
+        return None
+    side = Side.SELL if frame.m else Side.BUY
+    return TradeTick(instrument, frame.t, frame.p, frame.q, side, frame.T * NS_PER_MS)
+
+
+def _quote(frame: BookTickerFrame, known: Mapping[str, str]) -> QuoteTick | None:
+    instrument = known.get(frame.s)
+    return None if instrument is None else QuoteTick(instrument, frame.u, frame.b, frame.B, frame.a, frame.A)
+
+
+def _bar(frame: KlineFrame, known: Mapping[str, str]) -> Bar | None:
+    body = frame.k
+    instrument = known.get(body.s)
+    if instrument is None:
+        return None
+    bar = Bar(
+        instrument_id=instrument,
+        interval=body.i,
+        open_time_ns=body.t * NS_PER_MS,
+        open=body.o,
+        high=body.h,
+        low=body.l,
+        close=body.c,
+        volume=body.v,
+        quote_volume=body.q,
+        trade_count=body.n,
+        ts_event_ns=frame.E * NS_PER_MS,
+        closed=body.x,
+    )
+    return _sound(bar, f"kline {body.s} {body.i}")
+
+
+def bar_of_row(instrument: str, interval: str, row: Any) -> Bar:
+    """One row of GET klines; whether it is closed is for the reader to tell."""
+    place = f"klines {instrument} {interval}"
+    try:
+        opens, open_, high, low, close, volume, closes, quote_volume, trades, _, _, _ = KlineRow.validate_python(row)
+    except ValidationError as error:
+        raise DecodeError(subject=place, reason=reason_of(error)) from None
+    bar = Bar(
+        instrument_id=instrument,
+        interval=interval,
+        open_time_ns=opens * NS_PER_MS,
+        open=open_,
+        high=high,
+        low=low,
+        close=close,
+        volume=volume,
+        quote_volume=quote_volume,
+        trade_count=trades,
+        ts_event_ns=closes * NS_PER_MS,
+        closed=True,
+    )
+    return _sound(bar, place)
+
+
+def _sound(bar: Bar, place: str) -> Bar:
+    fault = bar.fault()
+    if fault:
+        raise DecodeError(subject=place, reason=fault)
+    return bar
+
+
+def definition_of(venue: str, row: Any) -> tuple[Instrument, bool]:
+    """Our definition of one row of exchangeInfo, and whether it trades now.
+
+    Base and quote are the venue's own fields: a symbol such as BTCFDUSD cannot be sliced. Fees stay at the default of
+    the schema, since Binance tells them per account only.
+    """
+    place = f"exchangeInfo {row.get('symbol') if isinstance(row, dict) else type(row).__name__}"
+    try:
+        symbol = SymbolRow.model_validate(row)
+        filters = {each.filterType: each for each in symbol.filters}
+        price, lot = filters.get("PRICE_FILTER"), filters.get("LOT_SIZE")
+        notional = filters.get("NOTIONAL") or filters.get("MIN_NOTIONAL")
+        ours = f"{symbol.baseAsset}-{symbol.quoteAsset}"
+        instrument = Instrument(
+            instrument_id=instrument_id(ours, venue),
+            symbol=ours,
+            venue=venue,
+            venue_symbol=symbol.symbol,
+            base=symbol.baseAsset,
+            quote=symbol.quoteAsset,
+            tick_size=_step(price.tickSize if price else None),
+            lot_size=_step(lot.stepSize if lot else None),
+            min_quantity=_plain(lot.minQty if lot else None) or Decimal(0),
+            max_quantity=_plain(lot.maxQty if lot else None),
+            min_notional=_plain(notional.minNotional if notional else None) or Decimal(0),
+            max_notional=_plain(notional.maxNotional if notional else None),
+        )
+    except ValidationError as error:
+        raise DecodeError(subject=place, reason=reason_of(error)) from None
+    return instrument, symbol.status == TRADING
+
+
+def _step(value: Decimal | None) -> Decimal:
+    """The step without trailing zeros; 0 (which the schema refuses) when the venue names none."""
+    return _plain(value) or Decimal(0)
+
+
+def _plain(value: Decimal | None) -> Decimal | None:
+    """0.01000000 as 0.01; nothing when it is 0, which at Binance means that the rule is off."""
+    return Decimal(format(value.normalize(), "f")) if value else None

@@ -1,0 +1,303 @@
+"""From a scripted feed to the bus: core messages, definitions, and each closed candle exactly once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from decimal import Decimal
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from pitwire.common import codec, subjects
+from pitwire.common.bus.memory import MemoryBus, MemoryServer
+from pitwire.common.bus.port import Record
+from pitwire.common.clock import ManualClock
+from pitwire.common.enums import AlertSeverity, Side, VenueState
+from pitwire.common.schemas.market import Candle, Instrument, Quote, Trade, VenueStatus
+from pitwire.common.telemetry import Tracing
+from pitwire.market_data import handlers
+from pitwire.market_data.adapters.memory import MemoryFeed
+from pitwire.market_data.core.feed import FeedCore
+from pitwire.market_data.core.ticks import Bar, QuoteTick, TradeTick
+from pitwire.market_data.handlers import Metrics, VenueHandlers
+
+BTC = "BTC-USDT.sim"
+MINUTE = 60_000_000_000
+START = 29_000_000 * MINUTE
+SILENCE = 5_000_000_000
+
+
+class FakeShell:
+    """The shell's part that market-data uses, written down."""
+
+    def __init__(self, server: MemoryServer) -> None:
+        self.bus = MemoryBus(server)
+        self.clock = ManualClock()
+        self.reached: list[int] = []
+        self.set_aside: list[tuple[str, bytes, str]] = []
+        self.alerts: list[str] = []
+
+    def progress(self, *, ts_market_ns: int | None = None, now: bool = False) -> None:
+        if now and ts_market_ns is not None:
+            self.reached.append((ts_market_ns - START) // MINUTE)
+
+    async def quarantine(self, record: Record, reason: str, *, stream: str = "") -> None:
+        self.set_aside.append((record.subject, record.data, reason))
+
+    async def alert(self, severity: AlertSeverity, code: str, text: str) -> None:
+        self.alerts.append(code)
+
+
+class World:
+    """One publisher on a bus; `heard` is what a core subscriber got."""
+
+    def __init__(self, server: MemoryServer, epoch: str = "e1") -> None:
+        self.server = server
+        self.shell = FakeShell(server)
+        self.feed = MemoryFeed((BTC,))
+        self.core = FeedCore("sim", epoch, {BTC: ("1m",)}, silence_max_ns=SILENCE)
+        self.ready_told = 0
+        tracing, metrics = Tracing("market-data", ""), Metrics(CollectorRegistry())
+        self.handlers = VenueHandlers(self.core, self.feed, self.shell, metrics, tracing, self._ready_changed)
+        self.heard: list[Record] = []
+        server.listen("md.>", self.heard.append)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def _ready_changed(self) -> None:
+        self.ready_told += 1
+
+    async def start(self) -> None:
+        await self.handlers.publish_instruments()
+        await self.handlers.resume({BTC: ("1m",)})
+        work = (self.handlers.write_candles(), self.handlers.read_history(), self.feed.run(self.handlers))
+        self._tasks = [asyncio.create_task(each) for each in work]
+        await self.settle()
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def settle(self) -> None:
+        """Lets every task run until nothing is left to do."""
+        for _ in range(200):
+            await asyncio.sleep(0)
+
+    def candles(self) -> str:
+        """Minutes stored, `b` = backfilled."""
+        stored = [
+            codec.decode(Candle, record.data, subject=record.subject)
+            for record in self.server.log_of("CANDLES").records
+        ]
+        return " ".join(f"{(c.open_time_ns - START) // MINUTE}{'b' * c.backfilled}" for c in stored)
+
+    def last(self, model: type[Trade | Quote | VenueStatus]) -> list[Record]:
+        return [record for record in self.heard if record.schema == model.schema_name()]
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    made = World(MemoryServer())
+    yield made
+    await made.stop()
+
+
+def bar(minute: int, *, closed: bool = True) -> Bar:
+    opens, price = START + minute * MINUTE, Decimal(100)
+    return Bar(
+        instrument_id=BTC,
+        interval="1m",
+        open_time_ns=opens,
+        open=price,
+        high=price,
+        low=price,
+        close=price,
+        volume=Decimal(1),
+        quote_volume=price,
+        trade_count=1,
+        ts_event_ns=opens + MINUTE - 1_000_000,
+        closed=closed,
+    )
+
+
+async def test_ticks_go_out_as_core_messages_with_quality_and_a_trace(world: World) -> None:
+    await world.start()
+    world.feed.say(TradeTick(BTC, 7, Decimal(100), Decimal(1), Side.BUY, START), recv_ns=5)
+    world.feed.say(QuoteTick(BTC, 1, Decimal(99), Decimal(1), Decimal(101), Decimal(1)), recv_ns=6)
+    await world.settle()
+    trades, quotes = world.last(Trade), world.last(Quote)
+    assert [record.subject for record in trades + quotes] == [subjects.trade(BTC), subjects.quote(BTC)]
+    trade = codec.decode(Trade, trades[0].data, subject="")
+    assert (trade.trade_id, trade.ts_recv_ns, trade.epoch, trade.sequence) == ("7", 5, "e1", 1)
+    traces = [record.trace for record in trades + quotes]
+    assert len(set(traces)) == 2
+    assert all(len(trace) == 55 and trace.startswith("00-") and trace.endswith("-01") for trace in traces)
+
+
+async def test_history_comes_first_and_live_candles_follow_each_once(world: World) -> None:
+    world.feed.bars = [bar(minute) for minute in range(4)]
+    await world.start()
+    assert world.candles() == "0b 1b 2b"
+    for minute in (3, 3, 2, 4):
+        world.feed.say(bar(minute))
+    world.feed.say(bar(5, closed=False))
+    await world.settle()
+    assert world.candles() == "0b 1b 2b 3 4"
+    assert world.shell.reached == [1, 2, 3, 4, 5]
+    assert world.handlers.is_ready
+    assert world.ready_told
+
+
+async def test_a_candle_carries_a_span_context(world: World) -> None:
+    await world.start()
+    world.feed.say(bar(0))
+    await world.settle()
+    assert world.server.log_of("CANDLES").records[0].trace.startswith("00-")
+
+
+async def test_a_hole_is_filled_from_history_before_the_live_candle(world: World) -> None:
+    await world.start()
+    world.feed.say(bar(0))
+    await world.settle()
+    world.feed.bars = [bar(minute) for minute in range(6)]
+    world.feed.say(bar(4))
+    await world.settle()
+    assert world.candles() == "0 1b 2b 3b 4"
+
+
+async def test_what_was_missed_while_disconnected_is_filled_at_once(world: World) -> None:
+    await world.start()
+    world.feed.say(bar(0))
+    await world.settle()
+    world.feed.bars = [bar(minute) for minute in range(5)]
+    world.feed.drop()
+    await world.settle()
+    assert world.candles() == "0 1b 2b 3b"
+    assert "FEED_DISCONNECTED" in world.shell.alerts
+
+
+async def test_a_restart_goes_on_after_what_is_stored(world: World) -> None:
+    world.feed.bars = [bar(minute) for minute in range(4)]
+    await world.start()
+    await world.stop()
+    second = World(world.server, epoch="e2")
+    second.feed.bars = [bar(minute) for minute in range(8)]
+    await second.start()
+    second.feed.say(bar(7))
+    await second.settle()
+    assert second.candles() == "0b 1b 2b 3b 4b 5b 6b 7"
+    await second.stop()
+
+
+async def test_two_publishers_store_each_candle_once_and_in_order(world: World) -> None:
+    second = World(world.server, epoch="e2")
+    for each in (world, second):
+        each.feed.bars = [bar(minute) for minute in range(4)]
+        await each.start()
+    for minute in (3, 4, 5):
+        second.feed.say(bar(minute))
+        await second.settle()
+        world.feed.say(bar(minute))
+        await world.settle()
+    assert world.candles() == "0b 1b 2b 3 4 5"
+    assert world.shell.reached[-3:] == second.shell.reached == [4, 5, 6]
+    await second.stop()
+
+
+@pytest.mark.parametrize("fault", ["lose_answers", "lose_requests"])
+async def test_a_lost_answer_or_request_stores_a_candle_exactly_once(world: World, fault: str) -> None:
+    await world.start()
+    world.feed.say(bar(0))
+    await world.settle()
+    setattr(world.shell.bus, fault, 1)
+    world.feed.say(bar(1))
+    world.feed.say(bar(2))
+    await world.settle()
+    assert world.candles() == "0 1 2"
+
+
+async def test_candles_wait_for_a_bus_that_is_away_and_ticks_do_not(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handlers, "APPEND_WAIT_S", 0)
+    await world.start()
+    world.shell.bus.disconnect()
+    world.feed.say(bar(0))
+    world.feed.say(TradeTick(BTC, 7, Decimal(100), Decimal(1), Side.BUY, START))
+    await world.feed.said()
+    await world.settle()
+    assert (world.candles(), world.last(Trade)) == ("", [])
+    world.shell.bus.reconnect()
+    await world.settle()
+    assert world.candles() == "0"
+    assert world.last(Trade) == []
+
+
+async def test_history_that_fails_is_asked_for_again_and_live_candles_wait(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handlers, "HISTORY_WAIT_S", 0)
+    world.feed.failures = 3
+    world.feed.bars = [bar(0), bar(1)]
+    await world.start()
+    world.feed.say(bar(1))
+    await world.settle()
+    assert world.candles() == "0b 1"
+    assert world.shell.alerts.count("HISTORY_NOT_READ") == 3
+
+
+async def test_a_hole_that_history_does_not_have_is_told(world: World) -> None:
+    await world.start()
+    world.feed.say(bar(0))
+    world.feed.say(bar(5))
+    await world.settle()
+    assert world.candles() == "0 5"
+    assert world.shell.alerts == ["CANDLE_HOLE"]
+
+
+async def test_definitions_are_stored_when_they_change_and_only_then(world: World) -> None:
+    await world.start()
+    await world.handlers.publish_instruments()
+    records = world.server.log_of("INSTRUMENTS").records
+    assert [record.subject for record in records] == [subjects.instrument(BTC)]
+    assert codec.decode(Instrument, records[0].data, subject="").venue_symbol == "BTCUSDT"
+
+
+async def test_the_venues_state_is_told_at_each_change(world: World) -> None:
+    await world.start()
+    world.feed.trading = False
+    await world.handlers.publish_instruments()
+    world.feed.drop("reset by peer")
+    await world.settle()
+    states = [codec.decode(VenueStatus, record.data, subject="") for record in world.last(VenueStatus)]
+    assert [status.state for status in states] == [
+        VenueState.CONNECTED,
+        VenueState.DISCONNECTED,
+        VenueState.MAINTENANCE,
+    ]
+    assert (states[1].detail, states[1].sequence) == ("reset by peer", 2)
+
+
+async def test_a_frame_that_cannot_be_read_is_set_aside_with_place_and_reason(world: World) -> None:
+    await world.handlers.on_malformed("btcusdt@trade", b"{}", "p: Field required")
+    assert world.shell.set_aside == [("btcusdt@trade", b"{}", "sim: p: Field required")]
+
+
+async def test_market_time_waits_for_candles_not_yet_stored(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handlers, "APPEND_WAIT_S", 0)
+    await world.start()
+    reached: list[int] = []
+
+    def progress(*, ts_market_ns: int, now: bool = False) -> None:
+        reached.append(ts_market_ns)
+
+    monkeypatch.setattr(world.shell, "progress", progress)
+    world.shell.bus.disconnect()
+    world.feed.say(bar(0))
+    world.feed.say(TradeTick(BTC, 7, Decimal(100), Decimal(1), Side.BUY, START + MINUTE))
+    await world.feed.said()
+    assert reached == []
+    world.shell.bus.reconnect()
+    await world.settle()
+    assert reached == [START + MINUTE]
