@@ -51,10 +51,6 @@ class Book:
         if index < len(entries) and entries[index][2] is order:
             del entries[index]
 
-    def user_orders(self, side: Side) -> list[Order]:
-        """The users' orders of one side, best first."""
-        return [entry[2] for entry in self._users[side]]
-
     # ---------------------------------------------------------------------------------------------------- matching
     def plan(self, side: Side, quantity: Decimal, limit_price: Decimal | None) -> list[Match]:
         """What a taker of `side` would trade with, best price first and in queue order; None as limit is any price."""
@@ -86,8 +82,9 @@ class Book:
         self._target = {Side.BUY: bids, Side.SELL: asks}
         crossings = [match for side in Side if self._users[side.opposite] for match in self._cross(side)]
         for side in Side:
-            market = dict(self._target[side])
-            for _, _, order in self._users[side]:
+            queued = [entry[2] for entry in self._users[side] if entry[2].ahead]
+            market = dict(self._target[side]) if queued else {}
+            for order in queued:
                 order.ahead = min(order.ahead, market.get(order.limit_price, ZERO))
         return crossings
 
@@ -95,20 +92,22 @@ class Book:
         """Bring the ladder to what the market last quoted, except where that would cross a user's order."""
         for side in Side:
             users = self._users[side.opposite]
-            best = users[0][2].limit_price if users else None
-            self._market[side] = {
-                price: quantity
-                for price, quantity in self._target[side]
-                if best is None or _is_worse(side.opposite, price, best)
-            }
+            target = self._target[side]
+            if users and target and not _is_worse(side.opposite, target[0][0], users[0][2].limit_price):
+                best = users[0][2].limit_price
+                target = [level for level in target if _is_worse(side.opposite, level[0], best)]
+            self._market[side] = dict(target)
 
     def _cross(self, side: Side) -> list[Match]:
         """What the new quotes of `side` trade with the users' orders opposite, which alone are in the book now."""
         matches: list[Match] = []
-        makers = self.user_orders(side.opposite)
+        target, users = self._target[side], self._users[side.opposite]
+        if not target or _is_worse(side, users[0][2].limit_price, target[0][0]):
+            return matches
+        makers = [entry[2] for entry in users]
         leaves = [order.leaves_quantity for order in makers]
         first = 0
-        for price, quantity in self._target[side]:
+        for price, quantity in target:
             left = quantity
             while left > 0 and first < len(makers) and not _is_worse(side, makers[first].limit_price, price):
                 part = min(left, leaves[first])

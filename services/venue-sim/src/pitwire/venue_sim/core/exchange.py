@@ -113,14 +113,7 @@ class Exchange:
         """
         listing = self.listing(new.symbol)
         check_filters(listing.rules, new, reference_price=self.reference_price(new.symbol))
-        open_orders = self.open_orders(account_id, new.symbol)
-        check_counts(
-            listing.rules,
-            new,
-            open_orders=len(open_orders),
-            open_stops=sum(order.order_type in STOP_KINDS and not order.is_working for order in open_orders),
-            open_icebergs=sum(order.iceberg_quantity > 0 for order in open_orders),
-        )
+        self._check_counts(account_id, new, listing)
         duplicate = self._by_client_id.get((account_id, new.symbol, new.client_order_id))
         if duplicate is not None and duplicate.is_open:
             raise errors.order_rejected(errors.DUPLICATE_ORDER)
@@ -132,6 +125,17 @@ class Exchange:
             raise errors.order_rejected(errors.INSUFFICIENT_BALANCE)
         order.locked = needed
         return order
+
+    def _check_counts(self, account_id: str, new: NewOrder, listing: Listing) -> None:
+        open_orders = self._open.get((account_id, new.symbol), {})
+        open_stops = open_icebergs = 0
+        if new.order_type in STOP_KINDS:
+            open_stops = sum(order.account_id == account_id for order in listing.stops)
+        if new.iceberg_quantity:
+            open_icebergs = sum(order.iceberg_quantity > 0 for order in open_orders.values())
+        check_counts(
+            listing.rules, new, open_orders=len(open_orders), open_stops=open_stops, open_icebergs=open_icebergs
+        )
 
     def _draft(self, account_id: str, new: NewOrder, now_ms: int) -> Order:
         quantity = new.quantity

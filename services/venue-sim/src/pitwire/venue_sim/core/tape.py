@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from pitwire.venue_sim.core.path import BAR_MS, quote_value
 from pitwire.venue_sim.core.types import MarketTrade
+from pitwire.venue_sim.core.units import SCALE
 
 RECENT_TRADES_MAX = 1000
 CANDLES_MAX = 100_000
@@ -129,10 +130,14 @@ class Tape:
 
     def average_price(self, minutes: int) -> int:
         """Volume-weighted average price of the last minutes (integer of 10^-8); the last price when nothing traded."""
-        candles = self.window(minutes)
-        volume = sum(candle.volume for candle in candles)
-        value = sum(candle.quote_volume for candle in candles)
-        return value * 10**8 // volume if volume else self.last_close()
+        bar, closed = self.current, minutes
+        volume = value = 0
+        if bar is not None:
+            closed, volume, value = minutes - 1, bar.volume, bar.quote_volume
+        if closed:
+            volume += sum(self._columns[5][-closed:])
+            value += sum(self._columns[6][-closed:])
+        return value * SCALE // volume if volume else self.last_close()
 
 
 def combine(candles: Iterable[Candle], interval_ms: int) -> list[Candle]:

@@ -89,15 +89,15 @@ class Params:
             raise VenueError(-1130, "Data sent for parameter 'limit' is not valid.")
         return min(value, largest)
 
-    def choice(self, name: str, kind: type[Choice], error: VenueError) -> Choice | None:
-        """An optional word of a closed list."""
+    def choice(self, name: str, kind: type[Choice], code: int, msg: str) -> Choice | None:
+        """An optional word of a closed list; `code` and `msg` refuse any other."""
         value = self.text(name)
         if value is None:
             return None
         try:
             return kind(value)
         except ValueError:
-            raise error from None
+            raise VenueError(code, msg) from None
 
     def client_id(self, name: str) -> str | None:
         """An optional client order id."""

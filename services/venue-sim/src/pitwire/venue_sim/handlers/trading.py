@@ -75,8 +75,8 @@ def test_order(venue: Venue, params: Params, account_id: str) -> Json:
 
 def read_response_type(params: Params, order_type: OrderType) -> ResponseType:
     """newOrderRespType, by default FULL for LIMIT and MARKET and ACK for the rest."""
-    error = VenueError(-1130, "Data sent for parameter 'newOrderRespType' is not valid.")
-    chosen = params.choice("newOrderRespType", ResponseType, error)
+    refusal = "Data sent for parameter 'newOrderRespType' is not valid."
+    chosen = params.choice("newOrderRespType", ResponseType, -1130, refusal)
     if chosen is not None:
         return chosen
     return ResponseType.FULL if order_type in {OrderType.LIMIT, OrderType.MARKET} else ResponseType.ACK
@@ -89,14 +89,14 @@ def read_order(venue: Venue, params: Params) -> NewOrder:
         VenueError: a parameter is missing, malformed or not wanted.
     """
     symbol = params.required("symbol")
-    side = params.choice("side", Side, VenueError(-1117, "Invalid side."))
-    order_type = params.choice("type", OrderType, VenueError(-1116, "Invalid orderType."))
+    side = params.choice("side", Side, -1117, "Invalid side.")
+    order_type = params.choice("type", OrderType, -1116, "Invalid orderType.")
     if side is None:
         raise missing("side")
     if order_type is None:
         raise missing("type")
     venue.exchange.listing(symbol)
-    time_in_force = params.choice("timeInForce", TimeInForce, VenueError(-1115, "Invalid timeInForce."))
+    time_in_force = params.choice("timeInForce", TimeInForce, -1115, "Invalid timeInForce.")
     amounts = {name: params.decimal(name) for name in ("quantity", "quoteOrderQty", "price", "stopPrice", "icebergQty")}
     trailing_delta = params.integer("trailingDelta")
     _check_mandatory(order_type, params, amounts, trailing_delta)
@@ -131,8 +131,8 @@ def read_strategy_type(params: Params, name: str = "strategyType") -> int | None
 
 
 def _read_stp(params: Params) -> str:
-    error = VenueError(-1013, "This symbol does not allow the specified self-trade prevention mode.")
-    return (params.choice("selfTradePreventionMode", StpMode, error) or StpMode.NONE).value
+    refusal = "This symbol does not allow the specified self-trade prevention mode."
+    return (params.choice("selfTradePreventionMode", StpMode, -1013, refusal) or StpMode.NONE).value
 
 
 def _check_mandatory(
@@ -180,8 +180,7 @@ def find_order(venue: Venue, params: Params, account_id: str) -> Order | None:
 
 def cancel_order(venue: Venue, params: Params, account_id: str) -> Json:
     """DELETE order."""
-    error = VenueError(-1145, "Invalid cancelRestrictions")
-    restriction = params.choice("cancelRestrictions", CancelRestriction, error)
+    restriction = params.choice("cancelRestrictions", CancelRestriction, -1145, "Invalid cancelRestrictions")
     order = find_order(venue, params, account_id)
     cancel_id = params.client_id("newClientOrderId")
     params.finish()
