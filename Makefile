@@ -69,7 +69,7 @@ lock: $(STAMP) ## Resolve all dependencies again and write the two hash-only loc
 	@$(UV) -q export --only-group check --no-emit-workspace --no-header --no-annotate -o requirements-check.lock
 
 stack-test: $(STAMP) ## Build the images and run docker-compose.yml once on a private container engine (needs root)
-	@$(PY) -m pytest -o addopts= --import-mode=importlib --timeout 3600 -s -ra tests/stack
+	@PITWIRE_STACK_TEST=1 $(PY) -m pytest --timeout 3600 -v tests/stack
 
 clean: ## Remove the environment, caches and build output; recorded runs stay
 	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
