@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +15,8 @@ from pitwire.common.bus.memory import MemoryBus, MemoryServer
 from pitwire.common.bus.nats import NatsBus
 from pitwire.common.bus.port import Bus
 from pitwire.common.config import PitwireConfig
-from pitwire.common.provisioning import apply_topology
+from pitwire.common.errors import BusUnavailable, ConfigError
+from pitwire.common.provisioning import apply_topology, remove_topology
 
 ACCOUNT = "main"
 STRATEGIES = ("momentum", "mean_reversion")
@@ -90,6 +93,60 @@ class NatsWorld:
     async def close(self) -> None:
         for bus in self._buses:
             await bus.close()
+
+
+CLUSTER_SIZE = 3
+CLUSTER_START_S = 30.0
+
+
+def _free_ports(count: int) -> list[int]:
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+
+
+class Cluster:
+    """Three nats-servers as one, started once; `world` gives each test empty streams on all three."""
+
+    def __init__(self, folder: Path) -> None:
+        self.seeds = folder / "keys"
+        shared = permissions.server_config(sample_config(), permissions.make_identities(self.seeds))
+        routes = _free_ports(CLUSTER_SIZE)
+        self._stack = ExitStack()
+        self.servers: list[NatsServer] = []
+        for number, port in enumerate(routes):
+            others = [f"nats://127.0.0.1:{other}" for other in routes if other != port]
+            cluster = {"name": "pitwire", "listen": f"127.0.0.1:{port}", "routes": others}
+            config = {**shared, "server_name": f"n{number}", "cluster": cluster}
+            self.servers.append(self._stack.enter_context(NatsServer(config, folder / f"n{number}")))
+
+    def stop(self) -> None:
+        self._stack.close()
+
+    @asynccontextmanager
+    async def world(self) -> AsyncIterator[NatsWorld]:
+        url = self.servers[0].url
+        await _until_applied(url, self.seeds)
+        world = NatsWorld(self.servers[0], self.seeds)
+        try:
+            yield world
+        finally:
+            await world.close()
+            await remove_topology(url, self.seeds)
+
+
+async def _until_applied(url: str, seeds: Path) -> None:
+    """The cluster elects its leaders first; the topology is idempotent, so it is applied until it holds."""
+    async with asyncio.timeout(CLUSTER_START_S):
+        while True:
+            try:
+                await apply_topology(url, seeds, replicas=CLUSTER_SIZE)
+            except (BusUnavailable, ConfigError):
+                await asyncio.sleep(0.2)
+            else:
+                return
 
 
 @asynccontextmanager

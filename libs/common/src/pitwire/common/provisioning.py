@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,29 +15,43 @@ from pitwire.common.topology import STREAMS, NatsAccount
 NAME_IN_USE: Final = 10058
 
 
-async def apply_topology(url: str, seeds: Path) -> list[str]:
+async def apply_topology(url: str, seeds: Path, *, replicas: int = 1) -> list[str]:
     """Creates or updates every stream; `seeds` holds the identities. Returns one line per stream made or found."""
     report: list[str] = []
     for account in NatsAccount:
-        name = provisioner(account)
-        bus = await NatsBus.connect(
-            url,
-            principal=name,
-            name=name,
-            seed_file=seeds / f"{name}.nk",
-            on_trouble=lambda _: None,
-            on_closed=lambda: None,
-        )
-        try:
-            report += [f"{account.value}.{c['name']}: {await _ensure(bus, c)}" for c in _configs_in(account)]
-        finally:
-            await bus.close()
+        async with _provisioner(url, seeds, account) as bus:
+            report += [f"{account.value}.{c['name']}: {await _ensure(bus, c)}" for c in _configs_in(account, replicas)]
     return report
 
 
-def _configs_in(account: NatsAccount) -> list[dict[str, Any]]:
-    own = [stream.config() for stream in STREAMS if stream.account is account]
-    copies = [stream.copy_config(account) for stream in STREAMS if account in stream.copied_to]
+async def remove_topology(url: str, seeds: Path) -> None:
+    """Deletes every stream with everything in it: for test servers, never offered as a command."""
+    for account in NatsAccount:
+        async with _provisioner(url, seeds, account) as bus:
+            for config in _configs_in(account, replicas=1):
+                await bus.api(f"STREAM.DELETE.{config['name']}", {})
+
+
+@asynccontextmanager
+async def _provisioner(url: str, seeds: Path, account: NatsAccount) -> AsyncIterator[NatsBus]:
+    name = provisioner(account)
+    bus = await NatsBus.connect(
+        url,
+        principal=name,
+        name=name,
+        seed_file=seeds / f"{name}.nk",
+        on_trouble=lambda _: None,
+        on_closed=lambda: None,
+    )
+    try:
+        yield bus
+    finally:
+        await bus.close()
+
+
+def _configs_in(account: NatsAccount, replicas: int) -> list[dict[str, Any]]:
+    own = [stream.config(replicas) for stream in STREAMS if stream.account is account]
+    copies = [stream.copy_config(account, replicas) for stream in STREAMS if account in stream.copied_to]
     return own + copies
 
 

@@ -51,7 +51,7 @@ class Stream:
     deny_delete: bool = False
     copied_to: tuple[NatsAccount, ...] = ()
 
-    def config(self) -> dict[str, Any]:
+    def config(self, replicas: int = 1) -> dict[str, Any]:
         """The server's JSON for the stream itself."""
         return {
             "name": self.name,
@@ -64,13 +64,13 @@ class Stream:
             "max_msgs_per_subject": self.per_subject_max,
             "max_bytes": self.max_bytes,
             "max_age": self.max_age_s * NS_PER_S,
-            "num_replicas": 1,
+            "num_replicas": replicas,
             "deny_delete": self.deny_delete,
             "allow_direct": False,
-            "persist_mode": self.durability.value,
+            "persist_mode": _persist_mode(self.durability, replicas),
         }
 
-    def copy_config(self, account: NatsAccount) -> dict[str, Any]:
+    def copy_config(self, account: NatsAccount, replicas: int = 1) -> dict[str, Any]:
         """The server's JSON for the sourced copy in `account`: read only, rebuilt from the source when lost."""
         return {
             "name": self.name,
@@ -81,9 +81,9 @@ class Stream:
             "max_bytes": self.max_bytes,
             "max_age": self.max_age_s * NS_PER_S,
             "max_msgs_per_subject": self.per_subject_max,
-            "num_replicas": 1,
+            "num_replicas": replicas,
             "allow_direct": False,
-            "persist_mode": Durability.ASYNC.value,
+            "persist_mode": _persist_mode(Durability.ASYNC, replicas),
             "sources": [
                 {
                     "name": self.name,
@@ -94,6 +94,11 @@ class Stream:
                 }
             ],
         }
+
+
+def _persist_mode(durability: Durability, replicas: int) -> str:
+    """The server writes behind only for a stream with one replica; a replicated one has its peers for that."""
+    return durability.value if replicas == 1 else Durability.SYNC.value
 
 
 def api_prefix(source: NatsAccount) -> str:
