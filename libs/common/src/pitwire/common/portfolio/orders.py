@@ -66,6 +66,10 @@ class Orders:
         """Active and not yet forgotten orders, oldest first."""
         return tuple(self._by_id.values())
 
+    def know(self, order: OrderState) -> None:
+        """Takes over an order as it stands, without its reservation: for readers that keep rows instead of a fold."""
+        self._by_id[order.client_order_id] = order
+
     def approve(self, approved: Approved, *, ts_ns: int, changes: Changes) -> bool:
         """Takes an approval with its reservation; False where the id was approved before."""
         if approved.client_order_id in self._by_id:
