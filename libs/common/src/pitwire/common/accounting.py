@@ -115,6 +115,10 @@ class Books:
         """What one venue account has of an asset by our books; the venue should say the same."""
         return self.balance(Book.HOLDING, venue_account, asset)
 
+    def owners_of_holdings(self) -> tuple[str, ...]:
+        """The venue accounts that ever held anything, in the order in which they first came."""
+        return tuple(dict.fromkeys(owner for book, owner, _ in self._balances if book is Book.HOLDING))
+
     def rows(self) -> tuple[Posting, ...]:
         """Every ledger account with its balance, in the order in which they first came."""
         return tuple(Posting(*key, balance) for key, balance in self._balances.items())

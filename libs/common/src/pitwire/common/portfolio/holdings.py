@@ -83,13 +83,23 @@ class Holdings:
         mark = marks.get(instrument_id) or self.marks.get(instrument_id)
         return mark.mark_price if mark else None
 
+    def price_source(self, asset: str, marks: Marks = NO_MARKS) -> str | None:
+        """The instrument whose mark says what `asset` is worth; None for the quote currency and where none does."""
+        if asset == self.quote:
+            return None
+        known = self._price_source.get(asset)
+        return known or next((name for name in marks if assets_of(name) == (asset, self.quote)), None)
+
+    @property
+    def loose_assets(self) -> tuple[str, ...]:
+        """Assets held outside any position: deposits, what third-asset fees and cross rates left."""
+        return tuple(asset for asset, amount in self._loose.items() if amount)
+
     def rate(self, asset: str, marks: Marks = NO_MARKS) -> Decimal | None:
         """What one unit of `asset` is worth in the account's quote currency; None where no mark says."""
         if asset == self.quote:
             return ONE
-        source = self._price_source.get(asset)
-        if source is None:
-            source = next((name for name in marks if assets_of(name) == (asset, self.quote)), None)
+        source = self.price_source(asset, marks)
         return None if source is None else self.mark_price(source, marks)
 
     @property

@@ -82,6 +82,7 @@ class AccountState(AccountView):
         before = len(changes.orders)
         self._apply(event, changes)
         self._chain.take_ledger(sequence, event, raw)
+        self._news_applied = False
         self._end_event(changes, before)
         return changes
 
@@ -89,6 +90,7 @@ class AccountState(AccountView):
     def advance(self, oms_sequence: int) -> Changes:
         """For the ledger's writer: applies what it has read up to `oms_sequence`, the cursor of its next record."""
         changes = Changes()
+        self._news_applied = self.has_news
         self._cover(oms_sequence, changes)
         self._chain.advanced_to = max(self._chain.advanced_to, oms_sequence)
         return changes

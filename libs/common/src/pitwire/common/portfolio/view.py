@@ -10,6 +10,7 @@ from decimal import Decimal
 from pitwire.common.accounting import Book, Statement
 from pitwire.common.enums import ExecType, Side
 from pitwire.common.halts import Halts
+from pitwire.common.instruments import assets_of
 from pitwire.common.money import exact
 from pitwire.common.order_state import OrderState
 from pitwire.common.portfolio.chain import Chain
@@ -47,6 +48,7 @@ class AccountView:
         "_chain",
         "_event_no",
         "_holdings",
+        "_news_applied",
         "_orders",
         "_pending",
         "_strategies",
@@ -77,6 +79,7 @@ class AccountView:
         self._strategies: dict[str, StrategyState] = {}
         self._pending: deque[tuple[int, CoveredEvent]] = deque()
         self._event_no = 0
+        self._news_applied = False
 
     # ------------------------------------------------------------------------------------------------- where it stands
     @property
@@ -127,8 +130,8 @@ class AccountView:
 
     @property
     def has_news(self) -> bool:
-        """Whether something waits that changes money, exposure or what may be traded."""
-        return any(_is_news(event) for _, event in self._pending)
+        """Whether something that changes money, exposure or what may be traded is not covered by the ledger yet."""
+        return self._news_applied or any(is_news(event) for _, event in self._pending)
 
     # ------------------------------------------------------------------------------------------------------ what it has
     @property
@@ -145,6 +148,15 @@ class AccountView:
             for instrument_id, position in ledger.items():
                 if position.quantity:
                     yield strategy, instrument_id, position.quantity
+
+    def exposed_instruments(self) -> tuple[str, ...]:
+        """Instruments whose mark moves equity or a limit: held, worked, or the price of another asset that is held."""
+        found = dict.fromkeys(name for name, position in self._holdings.net.items() if position.quantity)
+        found |= dict.fromkeys(self._orders.exposure.instruments)
+        quotes = (assets_of(name)[1] for name in tuple(found))
+        sources = (self._holdings.price_source(asset) for asset in (*self._holdings.loose_assets, *quotes))
+        found |= dict.fromkeys(source for source in sources if source)
+        return tuple(found)
 
     def capital_recorded(self, asset: str) -> bool:
         """Whether the ledger ever recorded capital in this asset."""
@@ -221,7 +233,8 @@ class AccountView:
         return tuple(self._strategies)
 
 
-def _is_news(event: CoveredEvent) -> bool:
+def is_news(event: CoveredEvent) -> bool:
+    """Acknowledgements and what only concerns execution can wait for the next ledger record."""
     if isinstance(event, ExecReport):
         return event.exec_type is not ExecType.NEW
     return not isinstance(event, Submitting | AlgoStep | LeaderChanged)

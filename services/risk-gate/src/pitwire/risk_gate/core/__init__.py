@@ -1,0 +1,30 @@
+"""The gate's decisions: pure functions of an account's state, a batch of intents, the marks and the clocks."""
+
+from pitwire.risk_gate.core.decision import decide
+from pitwire.risk_gate.core.pricing import MARKET_COLLAR_PERCENT
+from pitwire.risk_gate.core.question import DecisionContext, IntentInput
+from pitwire.risk_gate.core.schedule import (
+    MARKS_MAX,
+    MARKS_PERIOD_NS,
+    day_due,
+    marks_due,
+    metrics,
+    new_marks,
+    quarantine_due,
+    session_day,
+)
+
+__all__ = [
+    "MARKET_COLLAR_PERCENT",
+    "MARKS_MAX",
+    "MARKS_PERIOD_NS",
+    "DecisionContext",
+    "IntentInput",
+    "day_due",
+    "decide",
+    "marks_due",
+    "metrics",
+    "new_marks",
+    "quarantine_due",
+    "session_day",
+]

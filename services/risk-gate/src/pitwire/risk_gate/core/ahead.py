@@ -1,0 +1,87 @@
+"""The account as it will be after the verdicts of this batch so far: later intents see what earlier ones reserved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeVar
+
+from pitwire.common.enums import Side
+from pitwire.common.instruments import InstrumentRegistry, is_dust
+from pitwire.common.money import ZERO
+from pitwire.common.portfolio import AccountState
+from pitwire.common.portfolio.holdings import Marks
+from pitwire.common.schemas.ledger import Approved
+from pitwire.common.schemas.orders import Intent
+
+K = TypeVar("K")
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Quantity and worst-case value of the orders that may still fill on one side."""
+
+    quantity: Decimal
+    value: Decimal
+
+
+class Ahead:
+    """Reservations of the account plus those of the batch; adds only, within one call of `decide`."""
+
+    def __init__(self, state: AccountState, marks: Marks) -> None:
+        self.state = state
+        self.equity = state.equity(marks)
+        self._intent_no: dict[str, int] = {}
+        self._quantity: dict[tuple[str, Side], Decimal] = {}
+        self._value: dict[tuple[str, Side], Decimal] = {}
+        self._by_strategy: dict[tuple[str, str, Side], Decimal] = {}
+        self._reserved: dict[tuple[str, str], Decimal] = {}
+        self._owner: dict[str, str] = {}
+
+    def last_intent_no(self, strategy: str) -> int:
+        return max(self.state.last_intent_no(strategy), self._intent_no.get(strategy, 0))
+
+    def answered(self, intent: Intent) -> None:
+        """A verdict was given, whichever: its number is used up."""
+        self._intent_no[intent.strategy] = max(self._intent_no.get(intent.strategy, 0), intent.intent_no)
+
+    def reserve(self, approved: Approved) -> None:
+        intent, held = approved.intent, approved.reservation
+        place = (held.instrument_id, held.side)
+        _add(self._quantity, place, held.quantity)
+        _add(self._value, place, held.quantity * held.worst_price)
+        _add(self._by_strategy, (intent.strategy, *place), held.quantity)
+        _add(self._reserved, (approved.venue_account, held.asset), held.amount)
+        self._owner[approved.client_order_id] = intent.strategy
+
+    def open(self, instrument_id: str, side: Side) -> Open:
+        working = self.state.exposure.working(instrument_id, side)
+        place = (instrument_id, side)
+        return Open(working.quantity + self._quantity.get(place, ZERO), working.value + self._value.get(place, ZERO))
+
+    def open_of_strategy(self, strategy: str, instrument_id: str, side: Side) -> Decimal:
+        place = (strategy, instrument_id, side)
+        return self.state.exposure.of_strategy(*place) + self._by_strategy.get(place, ZERO)
+
+    def available(self, venue_account: str, asset: str) -> Decimal:
+        return self.state.available(venue_account, asset) - self._reserved.get((venue_account, asset), ZERO)
+
+    def owner_of(self, client_order_id: str) -> str | None:
+        """The strategy of a known order; None where no order of that id may still fill."""
+        order = self.state.order(client_order_id)
+        return order.strategy if order else self._owner.get(client_order_id)
+
+    def open_instruments(self, instruments: InstrumentRegistry) -> tuple[str, ...]:
+        """Instruments with a position above dust or an order that may still fill, each once."""
+        found = dict.fromkeys(self.state.exposure.instruments)
+        found |= dict.fromkeys(instrument_id for instrument_id, _ in self._quantity)
+        for instrument_id, position in self.state.wealth.net.items():
+            if position.quantity:
+                instrument = instruments.get(instrument_id)
+                if instrument is None or not is_dust(instrument, position.quantity):
+                    found[instrument_id] = None
+        return tuple(found)
+
+
+def _add(sums: dict[K, Decimal], key: K, amount: Decimal) -> None:
+    sums[key] = sums.get(key, ZERO) + amount

@@ -1,0 +1,194 @@
+"""The checks of an order, in the order in which they are asked: the first no is the answer.
+
+A *reduction* lowers the position of the restricted scope even if every open close fills first. It passes what is there
+to stop risk from growing: REDUCING halts, pauses, the restricted list, stale marks, order value, loss and drawdown.
+Only HALTED, the venue's own rules and what the account really has stop it. What must stay within a limit may equal it;
+a loss or drawdown that reaches its limit has used it up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Final
+
+from pitwire.common.enums import DenialCode, Side, TradingState
+from pitwire.common.instruments import is_dust, shape_fault
+from pitwire.common.money import HUNDRED, ZERO, percent_of, ratio
+from pitwire.common.portfolio import AccountState
+from pitwire.common.schemas.limits import AccountLimits
+from pitwire.risk_gate.core.question import No, Question, restricted_scopes
+
+NS_PER_MS: Final = 1_000_000
+Check = Callable[[Question], No | None]
+
+
+def halted(q: Question) -> No | None:
+    """HALTED stops every order, REDUCING all that does not reduce the scope it restricts."""
+    state, account, strategy, ids = restricted_scopes(q)
+    if state is TradingState.HALTED:
+        return No(DenialCode.TRADING_HALTED, f"halted by {', '.join(ids)}")
+    if (account and not q.reduces_account) or (strategy and not q.reduces_strategy):
+        return No(DenialCode.TRADING_REDUCING, f"only reductions, by {', '.join(ids)}")
+    return None
+
+
+def paused(q: Question) -> No | None:
+    """A paused strategy may only reduce its own sub-ledger."""
+    strategy = q.state.strategy(q.intent.strategy)
+    if strategy.paused and not q.reduces_strategy:
+        return No(DenialCode.STRATEGY_PAUSED, strategy.pause_reason)
+    return None
+
+
+def restricted(q: Question) -> No | None:
+    """Allow-list and restricted list; what is held may still be reduced."""
+    name = q.intent.instrument_id
+    if q.is_reduction:
+        return None
+    if name in q.limits.instruments_restricted:
+        return No(DenialCode.SYMBOL_RESTRICTED, f"{name} is on the restricted list")
+    if name not in q.limits.instruments_allowed:
+        return No(DenialCode.SYMBOL_RESTRICTED, f"{name} is not on the list of allowed instruments")
+    return None
+
+
+def shaped(q: Question) -> No | None:
+    """Tick, lot and the venue's bounds; a market order's notional is taken at the mark."""
+    prices = tuple(price for price in (q.intent.limit_price, q.intent.stop_price) if price is not None)
+    at = q.intent.limit_price or q.intent.stop_price or q.mark_price
+    fault = shape_fault(q.instrument, quantity=q.intent.quantity, prices=prices, notional_price=at)
+    return None if fault is None else No(fault.code, fault.detail, fault.limit, fault.observed)
+
+
+def marks_fresh(q: Question) -> No | None:
+    """The mark of this instrument, and of everything held: without them neither value nor loss is known."""
+    if q.is_reduction:
+        return None
+    limit = Decimal(q.limits.mark_age_max_ms)
+    for name in _needed_marks(q):
+        mark = q.context.marks.get(name) or q.state.wealth.marks.get(name)
+        if mark is None:
+            return No(DenialCode.NO_MARK, f"{name} is held and has no mark")
+        age_ns = q.context.ts_market_ns - mark.ts_event_ns
+        if age_ns > q.limits.mark_age_max_ms * NS_PER_MS:
+            return No(DenialCode.STALE_MARK, f"mark of {name}", limit, Decimal(age_ns // NS_PER_MS))
+    return None
+
+
+def _needed_marks(q: Question) -> Iterator[str]:
+    yield q.intent.instrument_id
+    source = q.state.wealth.price_source(q.instrument.quote, q.context.marks)
+    if source is not None:
+        yield source
+    for name, position in q.state.wealth.net.items():
+        instrument = q.context.instruments.get(name)
+        if position.quantity and not (instrument and is_dust(instrument, position.quantity)):
+            yield name
+
+
+def only_reduces(q: Question) -> No | None:
+    """`reduce_only` is a promise to lower the strategy's own position."""
+    if q.intent.reduce_only and not q.reduces_strategy:
+        held = q.state.position(q.intent.strategy, q.intent.instrument_id).quantity
+        return No(DenialCode.NOT_A_REDUCTION, "reduce_only, but it would not reduce", held, q.intent.quantity)
+    return None
+
+
+def holds_what_it_sells(q: Question) -> No | None:
+    """On spot a strategy sells no more than its own sub-ledger holds, less what it is already selling."""
+    if q.intent.side is not Side.SELL:
+        return None
+    place = (q.intent.strategy, q.intent.instrument_id)
+    held = q.state.position(*place).quantity - q.ahead.open_of_strategy(*place, Side.SELL)
+    if q.intent.quantity > held:
+        return No(DenialCode.SELL_EXCEEDS_HOLDING, f"{q.intent.strategy} has less to sell", held, q.intent.quantity)
+    return None
+
+
+def affordable(q: Question) -> No | None:
+    """The balance of the venue account that no other order can take, worst price and fee included."""
+    held = q.reservation
+    available = q.ahead.available(q.venue_account, held.asset)
+    if held.amount > available:
+        return No(DenialCode.INSUFFICIENT_BALANCE, f"{held.asset} in {q.venue_account}", available, held.amount)
+    return None
+
+
+def order_value(q: Question) -> No | None:
+    """Notional of this one order at its worst price."""
+    if q.order_value > q.limits.order_value_max and not q.is_reduction:
+        return No(DenialCode.ORDER_VALUE_EXCEEDED, "value at worst price", q.limits.order_value_max, q.order_value)
+    return None
+
+
+def position_size(q: Question) -> No | None:
+    """|position| if every open order of this side fills, and this one: at the mark or at worst prices, the higher."""
+    net = q.state.net_position(q.intent.instrument_id).quantity
+    towards = net if q.intent.side is Side.BUY else net.copy_negate()
+    working, quantity = q.open_on_side, q.intent.quantity
+    if towards + working.quantity + quantity <= ZERO:
+        return None
+    at_mark = (towards + working.quantity + quantity) * q.mark_price
+    at_worst = towards * q.mark_price + working.value + quantity * q.worst_price
+    value = max(at_mark, at_worst) * q.rate
+    if value > q.limits.position_value_max:
+        detail = f"{q.intent.instrument_id} with all open orders filled"
+        return No(DenialCode.POSITION_SIZE_EXCEEDED, detail, q.limits.position_value_max, value)
+    return None
+
+
+def open_positions(q: Question) -> No | None:
+    """Instruments with a position above dust or an open order, this one included."""
+    open_now = q.ahead.open_instruments(q.context.instruments)
+    if q.intent.instrument_id in open_now or len(open_now) < q.limits.open_positions_max:
+        return None
+    limit, observed = Decimal(q.limits.open_positions_max), Decimal(len(open_now) + 1)
+    return No(DenialCode.OPEN_POSITIONS_EXCEEDED, f"open: {', '.join(open_now)}", limit, observed)
+
+
+def loss_and_drawdown(q: Question) -> No | None:
+    """Loss since the start of the day, and drawdown from the durable peak, as they stand now."""
+    return None if q.reduces_account else breach(q.state, q.limits, q.ahead.equity)
+
+
+def breach(state: AccountState, limits: AccountLimits, equity: Decimal) -> No | None:
+    """The loss limit or drawdown limit that `equity` has reached. Without capital there is nothing left to lose."""
+    start, peak = state.start_of_day_equity or ZERO, state.peak_equity or ZERO
+    loss, loss_max = start - equity, percent_of(start, limits.daily_loss_max_percent)
+    if loss >= loss_max or start <= ZERO:
+        detail = f"since the start of {state.day or 'the day'}, realised and unrealised"
+        return No(DenialCode.DAILY_LOSS_EXCEEDED, detail, loss_max, loss)
+    if peak <= ZERO:
+        return No(DenialCode.DRAWDOWN_EXCEEDED, "the peak of equity is not above zero", ZERO, peak)
+    if (peak - equity) * HUNDRED >= limits.drawdown_max_percent * peak:
+        observed = ratio((peak - equity) * HUNDRED, peak)
+        return No(DenialCode.DRAWDOWN_EXCEEDED, f"percent below the peak {peak}", limits.drawdown_max_percent, observed)
+    return None
+
+
+def verified_reduction(q: Question) -> bool:
+    """What execution may let through under REDUCING: every scope that is restricted now goes down, else both."""
+    _, account, strategy, _ = restricted_scopes(q)
+    account = account or breach(q.state, q.limits, q.ahead.equity) is not None
+    strategy = strategy or q.state.strategy(q.intent.strategy).paused
+    if not (account or strategy):
+        return q.is_reduction
+    return (q.reduces_account or not account) and (q.reduces_strategy or not strategy)
+
+
+CHECKS: Final[tuple[Check, ...]] = (
+    halted,
+    paused,
+    restricted,
+    shaped,
+    marks_fresh,
+    only_reduces,
+    holds_what_it_sells,
+    order_value,
+    position_size,
+    open_positions,
+    loss_and_drawdown,
+    affordable,
+)
+"""Asked in this order; each has its own code."""
