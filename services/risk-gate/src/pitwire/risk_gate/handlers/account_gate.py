@@ -1,0 +1,277 @@
+"""One account's gate: journal and intents in, the ledger out by compare-and-set."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, cast
+
+from pitwire.common import codec, subjects, topology
+from pitwire.common.bus.port import Record
+from pitwire.common.clock import NS_PER_MS, NS_PER_S
+from pitwire.common.enums import AlertSeverity
+from pitwire.common.errors import BusUnavailable, DecodeError
+from pitwire.common.instruments import InstrumentRegistry
+from pitwire.common.journal import FencedWriter
+from pitwire.common.portfolio import AccountState
+from pitwire.common.portfolio.chain import LedgerRecord
+from pitwire.common.portfolio.view import CoveredEvent
+from pitwire.common.schemas.base import Message
+from pitwire.common.schemas.control import RiskMetrics
+from pitwire.common.schemas.ledger import DECISIONS_MAX, Cursors, Mark, MarksRecorded, RiskDecision, Verdict
+from pitwire.common.schemas.orders import CancelIntent, OrderIntent
+from pitwire.common.service import Service
+from pitwire.risk_gate import core
+from pitwire.risk_gate.handlers.market import MarketView
+
+INTENTS_WAITING_MAX: Final = 4_096
+"""Beyond it the reader of intents waits: the stream keeps them, and they expire there."""
+
+APPROVAL_TTL_NS: Final = 2_000 * NS_PER_MS
+TICK_S: Final = 0.05
+METRICS_PERIOD_NS: Final = 1 * NS_PER_S
+MARKS_WALL_PERIOD_NS: Final = 100 * NS_PER_MS
+"""A fast replay passes a market second every few milliseconds; the ledger takes marks at most this often."""
+
+
+class AccountGate:
+    """Live runtime of `AccountState` and the core. Everything that changes the state comes from the journal.
+
+    What a subject can carry is fixed by the registry, which the codec enforces: hence the casts.
+    """
+
+    def __init__(
+        self, service: Service, state: AccountState, market: MarketView, venue_accounts: Mapping[str, str]
+    ) -> None:
+        self.state = state
+        self._venue_accounts = dict(venue_accounts)
+        self._service = service
+        self._market = market
+        self._subject = subjects.ledger(state.account)
+        self._writer = FencedWriter(service.bus, self._subject, self)
+        self._intents: deque[core.IntentInput] = deque()
+        self._intent_epoch = ""
+        self._room = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._folded = asyncio.Condition()
+        self._caught_up = asyncio.Event()
+        self._marks_ns = 0
+        self._metrics_ns = 0
+        market.on_change.append(self._wake.set)
+
+    # -- the fold ------------------------------------------------------------------------------------------------
+
+    @property
+    def last_sequence(self) -> int:
+        return self.state.ledger_sequence
+
+    def written(self, sequence: int, message: Message, data: bytes) -> None:
+        if sequence > self.state.ledger_sequence:
+            self.state.apply_ledger(sequence, cast("LedgerRecord", message), data)
+
+    async def folded(self, sequence: int) -> None:
+        async with self._folded:
+            await self._folded.wait_for(lambda: self.state.ledger_sequence >= sequence)
+
+    async def follow_journal(self) -> None:
+        """Folds the journal for ever; `caught_up` is set when everything stored before the start is folded."""
+        filters = subjects.oms_of(self.state.account)
+        async for batch in self._service.bus.read(topology.OMS.name, filters, after=0):
+            for record in batch:
+                await self._fold(record)
+            if not batch:
+                self._caught_up.set()
+            else:
+                self._service.progress(cursor=batch[-1].sequence, lag=batch[-1].pending)
+            async with self._folded:
+                self._folded.notify_all()
+            self._wake.set()
+
+    async def _fold(self, record: Record) -> None:
+        """An undecodable ledger or execution event stops this account; an undecodable halt halts everything."""
+        try:
+            message = codec.decode_known(record.subject, record.schema, record.data)
+        except DecodeError as error:
+            await self._service.quarantine(record, error.reason, stream=topology.OMS.name)
+            if subjects.tokens(subjects.HALT, record.subject) is not None:
+                self.state.observe_undecodable_halt(record.sequence)
+                return
+            text = f"{record.subject} {record.sequence} cannot be read: {error.reason}"
+            await self._service.alert(AlertSeverity.CRITICAL, "POISON", text, account=self.state.account)
+            raise
+        if record.subject == self._subject:
+            self.written(record.sequence, message, record.data)
+        else:
+            self.state.observe(record.sequence, cast("CoveredEvent", message))
+
+    async def caught_up(self) -> None:
+        await self._caught_up.wait()
+
+    # -- intents -------------------------------------------------------------------------------------------------
+
+    async def follow_intents(self) -> None:
+        """Queues intents from the cursor in the ledger on; what was decided before a restart is not read again."""
+        stream = await self._service.bus.state(topology.INTENTS.name)
+        self._intent_epoch = stream.epoch
+        cursors = self.state.cursors
+        after = cursors.intent_sequence if cursors.intent_epoch == stream.epoch else 0
+        filters = (subjects.intents_of(self.state.account),)
+        async for batch in self._service.bus.read(topology.INTENTS.name, filters, after=after):
+            self._intents.extend(_intent_input(record) for record in batch)
+            self._wake.set()
+            while len(self._intents) > INTENTS_WAITING_MAX:
+                self._room.clear()
+                await self._room.wait()
+
+    def _undecided(self) -> list[core.IntentInput]:
+        """The next intents; those that the ledger already answers (republished, or decided by another gate) go."""
+        batch: list[core.IntentInput] = []
+        same_life = self.state.cursors.intent_epoch == self._intent_epoch
+        decided = self.state.cursors.intent_sequence if same_life else 0
+        for waiting in list(self._intents)[: DECISIONS_MAX * 4]:
+            if waiting.sequence <= decided or self._is_duplicate(waiting):
+                self._intents.remove(waiting)
+            elif len(batch) < DECISIONS_MAX:
+                batch.append(waiting)
+        self._room.set()
+        return batch
+
+    def _is_duplicate(self, waiting: core.IntentInput) -> bool:
+        intent = waiting.intent
+        return intent is not None and intent.intent_no <= self.state.last_intent_no(intent.strategy)
+
+    # -- the ledger ----------------------------------------------------------------------------------------------
+
+    async def write(self, make: Callable[[], Message | None], *, trace: str = "") -> int:
+        """Writes one ledger record made from the current state; 0 when there was nothing to write."""
+        return await self._writer.write(make, trace=trace)
+
+    def place(self, *, intent_sequence: int | None = None, control_sequence: int | None = None) -> dict[str, Any]:
+        """The fields that put a record at the end of the chain, covering everything seen so far."""
+        cursors = self.state.cursors
+        same_life = cursors.intent_epoch == self._intent_epoch
+        return {
+            "account": self.state.account,
+            "ledger_no": self.state.ledger_no + 1,
+            "epoch": self.state.epoch,
+            "prev_hash": self.state.prev_hash,
+            "ts_ns": self._service.clock.wall_ns(),
+            "ts_market_ns": self._market.ts_market_ns,
+            "cursors": Cursors(
+                intent_epoch=self._intent_epoch,
+                intent_sequence=intent_sequence or (cursors.intent_sequence if same_life else 0),
+                oms_sequence=self.state.observed_sequence,
+                control_sequence=control_sequence or cursors.control_sequence,
+            ),
+        }
+
+    async def work(self) -> None:
+        """Decides, marks and rolls the day for ever, in that order of urgency."""
+        while True:
+            self._wake.clear()
+            while await self._step():
+                pass
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self._wake.wait()
+
+    async def _step(self) -> bool:
+        """One piece of work; False when nothing is due."""
+        await self._publish_metrics()
+        for make in (self._day, self._decision, self._quarantine, self._marks):
+            if await self.write(make, trace=self._trace() if make == self._decision else ""):
+                return True
+        return False
+
+    def _advance(self) -> None:
+        """Applies what was read, which the next record will cover: decisions are made on that state."""
+        self.state.advance(self.state.observed_sequence)
+
+    def _day(self) -> Message | None:
+        now = self._market.ts_market_ns
+        if not now or core.session_day(now) <= self.state.day:
+            return None
+        self._advance()
+        return core.day_due(self.state, self._market.marks, ts_market_ns=now, place=self.place())
+
+    @property
+    def instruments(self) -> InstrumentRegistry:
+        """Every instrument that its venue defined."""
+        return self._market.instruments
+
+    def decide(self, batch: Sequence[core.IntentInput]) -> tuple[tuple[Verdict, ...], tuple[Mark, ...]]:
+        """The core's verdicts on `batch` now, and the marks it used that the ledger does not know yet."""
+        self._advance()
+        context = core.DecisionContext(
+            now_ns=self._service.clock.wall_ns(),
+            ts_market_ns=self._market.ts_market_ns,
+            marks=self._market.marks,
+            instruments=self._market.instruments,
+            approval_ttl_ns=APPROVAL_TTL_NS,
+            venue_accounts=self._venue_accounts,
+        )
+        return core.decide(self.state, batch, context)
+
+    def _decision(self) -> Message | None:
+        batch = self._undecided()
+        if not batch:
+            return None
+        verdicts, marks = self.decide(batch)
+        return RiskDecision(
+            **self.place(intent_sequence=batch[-1].sequence),
+            incarnation=self.state.incarnation,
+            verdicts=verdicts,
+            marks=marks,
+        )
+
+    def _quarantine(self) -> Message | None:
+        return core.quarantine_due(self.state, place=self.place())
+
+    def _marks(self) -> Message | None:
+        now = self._service.clock.monotonic_ns()
+        marks, market_ns = self._market.marks, self._market.ts_market_ns
+        periodic = now - self._marks_ns >= MARKS_WALL_PERIOD_NS
+        if core.marks_due(self.state, marks, ts_market_ns=market_ns, place=self.place(), periodic=periodic) is None:
+            return None
+        self._marks_ns = now
+        self._advance()
+        return MarksRecorded(**self.place(), marks=core.new_marks(self.state, marks)[: core.MARKS_MAX])
+
+    def _trace(self) -> str:
+        return self._intents[0].trace if self._intents else ""
+
+    async def _publish_metrics(self) -> None:
+        now = self._service.clock.monotonic_ns()
+        if now - self._metrics_ns < METRICS_PERIOD_NS or self.state.limits is None:
+            return
+        self._metrics_ns = now
+        figures = core.metrics(self.state, self._market.marks, instruments=self._market.instruments)
+        place = {
+            "account": self.state.account,
+            "oms_sequence": self.state.ledger_sequence,
+            "ts_market_ns": self._market.ts_market_ns,
+            "ts_ns": self._service.clock.wall_ns(),
+        }
+        metrics = RiskMetrics.model_validate(figures | place)
+        with contextlib.suppress(BusUnavailable):
+            await self._service.bus.publish(
+                subjects.risk_metrics(self.state.account), codec.encode(metrics), codec.headers_for(metrics)
+            )
+
+
+def _intent_input(record: Record) -> core.IntentInput:
+    """The intent, or why it cannot be read; its strategy is known from the subject either way."""
+    tokens = subjects.tokens(subjects.INTENT, record.subject) or {}
+    strategy = tokens.get("strategy", "")
+    try:
+        message = codec.decode_known(record.subject, record.schema, record.data)
+    except DecodeError as error:
+        return core.IntentInput(record.sequence, strategy, None, error.reason, record.trace)
+    if not isinstance(message, OrderIntent | CancelIntent) or (message.account, message.strategy) != (
+        tokens.get("account"),
+        strategy,
+    ):
+        return core.IntentInput(record.sequence, strategy, None, "not of this account and strategy", record.trace)
+    return core.IntentInput(record.sequence, strategy, message, "", record.trace)

@@ -1,0 +1,291 @@
+"""Operator commands, one after the other: each takes effect as a journal record, then is answered, once."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from pitwire.common import codec, subjects, topology
+from pitwire.common.bus.port import Record
+from pitwire.common.clock import NS_PER_MS
+from pitwire.common.config import explain
+from pitwire.common.enums import CommandStatus, CommandVerb, OrderType, Side
+from pitwire.common.errors import DecodeError, UsageError
+from pitwire.common.ids import MANUAL_STRATEGY
+from pitwire.common.instruments import tradable_quantity
+from pitwire.common.schemas.base import Message
+from pitwire.common.schemas.control import Command, CommandResult
+from pitwire.common.schemas.ledger import DECISIONS_MAX, LimitsApplied, Resume, RiskDecision, StrategyPaused, Verdict
+from pitwire.common.schemas.limits import AccountLimits
+from pitwire.common.schemas.orders import Basis, CancelIntent, OrderIntent
+from pitwire.common.service import Service
+from pitwire.risk_gate import core
+from pitwire.risk_gate.handlers.account_gate import AccountGate
+
+ORDER_ARGS: Final = ("instrument_id", "side", "quantity", "order_type", "limit_price", "stop_price", "time_in_force")
+ORDER_TTL_NS: Final = 2_000 * NS_PER_MS
+Outcome = tuple[CommandStatus, str, dict[str, str], int]
+"""Status, text for a person, data for a program, sequence of the journal record that carried the effect."""
+
+
+class Refused(UsageError):
+    """The command asks for something that cannot be; nothing was done."""
+
+
+class CommandDesk:
+    """Handles the commands of every account of this process, in the order of `CTL`."""
+
+    def __init__(self, service: Service, gates: Mapping[str, AccountGate]) -> None:
+        self._service = service
+        self._gates = gates
+        self._do: dict[CommandVerb, Callable[[AccountGate, Command, int], Awaitable[Outcome]]] = {
+            CommandVerb.RESUME: self._resume,
+            CommandVerb.PAUSE: self._pause,
+            CommandVerb.LIMITS: self._limits,
+            CommandVerb.ORDER: self._order,
+            CommandVerb.CANCEL: self._cancel,
+            CommandVerb.FLATTEN: self._flatten,
+        }
+
+    async def follow(self) -> None:
+        after = min((gate.state.cursors.control_sequence for gate in self._gates.values()), default=0)
+        filters = (subjects.commands_for("risk-gate"),)
+        async for batch in self._service.bus.read(topology.CONTROL.name, filters, after=after):
+            for record in batch:
+                await self._handle(record)
+
+    async def _handle(self, record: Record) -> None:
+        try:
+            command = codec.decode(Command, record.data, subject=record.subject)
+        except DecodeError as error:
+            await self._service.quarantine(record, error.reason, stream=topology.CONTROL.name)
+            return
+        tokens = subjects.tokens(subjects.COMMAND, record.subject) or {}
+        if (command.operator, command.verb.value) != (tokens.get("operator"), tokens.get("verb")):
+            await self._service.quarantine(record, "operator or verb differ from the subject", stream="CTL")
+            return
+        answer = subjects.command_result(command.operator, command.command_id)
+        if await self._service.bus.last(topology.CONTROL.name, answer) is not None:
+            return
+        status, text, data, sequence = await self._outcome(command, record.sequence)
+        result = CommandResult(
+            command_id=command.command_id,
+            operator=command.operator,
+            service="risk-gate",
+            status=status,
+            text=text[:512],
+            data=data,
+            oms_sequence=sequence,
+            ts_ns=self._service.clock.wall_ns(),
+        )
+        await self._service.bus.append(
+            answer, codec.encode(result), codec.headers_for(result), message_id=f"res-{command.command_id}"
+        )
+
+    async def _outcome(self, command: Command, sequence: int) -> Outcome:
+        gate = self._gates.get(command.account)
+        if gate is None:
+            return CommandStatus.REFUSED, f"no account {command.account!r} here", {}, 0
+        if sequence <= gate.state.cursors.control_sequence:
+            return CommandStatus.DONE, "took effect before a restart", {}, 0
+        if command.expires_ns <= self._service.clock.wall_ns():
+            return CommandStatus.EXPIRED, "expired before the gate read it", {}, 0
+        try:
+            return await self._do[command.verb](gate, command, sequence)
+        except Refused as refusal:
+            return CommandStatus.REFUSED, str(refusal), {}, 0
+        except ValidationError as error:
+            return CommandStatus.REFUSED, explain(error), {}, 0
+
+    # -- verbs ---------------------------------------------------------------------------------------------------
+
+    async def _resume(self, gate: AccountGate, command: Command, _: int) -> Outcome:
+        """args: `halts` = ids separated by commas, or `all`."""
+        active = list(gate.state.halts.active)
+        asked = command.args.get("halts", "all")
+        wanted = active if asked == "all" else asked.split(",")
+        unknown = [halt for halt in wanted if halt not in active]
+        if unknown or not wanted:
+            raise Refused(f"no such active halt: {', '.join(unknown) or 'none is active'}; active: {', '.join(active)}")
+        resume = Resume(
+            resume_id=command.command_id,
+            cleared=tuple(wanted),
+            command_id=command.command_id,
+            operator=command.operator,
+            reason=command.reason,
+            ts_ns=self._service.clock.wall_ns(),
+        )
+        sequence = await self._service.bus.append(
+            subjects.RESUME, codec.encode(resume), codec.headers_for(resume), message_id=f"resume-{command.command_id}"
+        )
+        return CommandStatus.DONE, f"resumed {len(wanted)}", {"cleared": ",".join(wanted)}, sequence
+
+    async def _pause(self, gate: AccountGate, command: Command, at: int) -> Outcome:
+        """args: `strategy`, `paused` = true or false."""
+        strategy = command.args.get("strategy", "")
+        if gate.state.strategy_capital(strategy) is None:
+            raise Refused(f"no strategy {strategy!r} in account {gate.state.account}")
+        paused = _flag(command.args.get("paused", "true"))
+        sequence = await gate.write(
+            lambda: StrategyPaused(
+                **gate.place(control_sequence=at),
+                strategy=strategy,
+                paused=paused,
+                reason=command.reason,
+                command_id=command.command_id,
+            )
+        )
+        return CommandStatus.DONE, f"{strategy} {'paused' if paused else 'released'}", {}, sequence
+
+    async def _limits(self, gate: AccountGate, command: Command, at: int) -> Outcome:
+        """args: the limits to change, by their names in the configuration; the others stay."""
+        current = gate.state.limits
+        if current is None:
+            raise Refused("no limits yet")
+        unknown = [name for name in command.args if name not in AccountLimits.model_fields or name == "limits_version"]
+        if unknown or not command.args:
+            raise Refused(f"unknown limit: {', '.join(unknown) or 'none given'}")
+        raw = current.model_dump() | {name: _limit_value(name, text) for name, text in command.args.items()}
+        limits = AccountLimits.model_validate(raw | {"limits_version": current.limits_version + 1})
+        sequence = await gate.write(
+            lambda: LimitsApplied(**gate.place(control_sequence=at), limits=limits, command_id=command.command_id)
+        )
+        return CommandStatus.DONE, f"limits version {limits.limits_version}", {}, sequence
+
+    async def _order(self, gate: AccountGate, command: Command, at: int) -> Outcome:
+        """args: the fields of an order intent (`ORDER_ARGS`), `reduce_only`, and `strategy` to book it to another."""
+        args = command.args
+        strategy = args.get("strategy", MANUAL_STRATEGY)
+        if gate.state.strategy_capital(strategy) is None:
+            raise Refused(f"no strategy {strategy!r} in account {gate.state.account}")
+
+        def intents() -> list[OrderIntent | CancelIntent]:
+            raw = self._intent_fields(gate, command, at, strategy, 1) | {
+                name: text for name, text in args.items() if name in ORDER_ARGS
+            }
+            raw["reduce_only"] = _flag(args.get("reduce_only", "false"))
+            return [OrderIntent.model_validate(raw)]
+
+        return await self._decide(gate, at, intents)
+
+    async def _cancel(self, gate: AccountGate, command: Command, at: int) -> Outcome:
+        """args: `client_order_id`, or `strategy`, or nothing for every working order of the account."""
+        args = command.args
+
+        def intents() -> list[OrderIntent | CancelIntent]:
+            working = [
+                order
+                for order in gate.state.working_orders()
+                if args.get("client_order_id", order.client_order_id) == order.client_order_id
+                and args.get("strategy", order.strategy) == order.strategy
+                and not order.cancel_requested
+            ]
+            return [
+                CancelIntent(
+                    **self._intent_fields(gate, command, at, MANUAL_STRATEGY, place),
+                    orig_client_order_id=order.client_order_id,
+                )
+                for place, order in enumerate(working[:DECISIONS_MAX], start=1)
+            ]
+
+        return await self._decide(gate, at, intents)
+
+    async def _flatten(self, gate: AccountGate, command: Command, at: int) -> Outcome:
+        """args: `strategy`, or nothing for all; sells what each sub-ledger holds at market, as reductions."""
+        return await self._decide(gate, at, lambda: self._closing(gate, command, at))
+
+    def _closing(self, gate: AccountGate, command: Command, at: int) -> list[OrderIntent | CancelIntent]:
+        found: list[OrderIntent | CancelIntent] = []
+        numbers: dict[str, int] = {}
+        for strategy, instrument_id, held in gate.state.holdings():
+            instrument = gate.instruments.get(instrument_id)
+            if command.args.get("strategy", strategy) != strategy or instrument is None:
+                continue
+            side = Side.SELL if held > 0 else Side.BUY
+            rest = abs(held) - gate.state.working_quantity(strategy, instrument_id, side)
+            quantity = tradable_quantity(instrument, rest) if rest > 0 else Decimal(0)
+            if quantity <= 0 or len(found) == DECISIONS_MAX:
+                continue
+            numbers[strategy] = numbers.get(strategy, 0) + 1
+            found.append(
+                OrderIntent(
+                    **self._intent_fields(gate, command, at, strategy, numbers[strategy]),
+                    instrument_id=instrument_id,
+                    side=side,
+                    order_type=OrderType.MARKET,
+                    quantity=quantity,
+                    reduce_only=True,
+                )
+            )
+        return found
+
+    # -- through the gate ----------------------------------------------------------------------------------------
+
+    async def _decide(
+        self, gate: AccountGate, at: int, intents: Callable[[], list[OrderIntent | CancelIntent]]
+    ) -> Outcome:
+        """The core decides on the operator's intents exactly as on a strategy's."""
+        verdicts: tuple[Verdict, ...] = ()
+
+        def make() -> Message | None:
+            nonlocal verdicts
+            found = intents()
+            if not found:
+                verdicts = ()
+                return None
+            inputs = [core.IntentInput(0, intent.strategy, intent, "", intent.trace) for intent in found]
+            verdicts, marks = gate.decide(inputs)
+            return RiskDecision(
+                **gate.place(control_sequence=at),
+                incarnation=gate.state.incarnation,
+                verdicts=verdicts,
+                marks=marks,
+            )
+
+        sequence = await gate.write(make)
+        if not verdicts:
+            return CommandStatus.DONE, "nothing to do", {}, 0
+        denied = [v for v in verdicts if v.verdict == "DENIED"]
+        lines = {f"{number}": _line(verdict) for number, verdict in enumerate(verdicts, start=1)}
+        status = CommandStatus.REFUSED if len(denied) == len(verdicts) else CommandStatus.DONE
+        return status, "; ".join(lines.values()), lines, sequence
+
+    def _intent_fields(self, gate: AccountGate, command: Command, at: int, strategy: str, place: int) -> dict[str, Any]:
+        now = self._service.clock.wall_ns()
+        return {
+            "account": gate.state.account,
+            "strategy": strategy,
+            "intent_no": gate.state.last_intent_no(strategy) + place,
+            "valid_until_ns": now + ORDER_TTL_NS,
+            "basis": Basis(subject=subjects.COMMAND, sequence=at),
+            "reason": f"{command.operator}: {command.reason}"[:512],
+            "ts_ns": now,
+        }
+
+
+def _line(verdict: Verdict) -> str:
+    if verdict.verdict == "DENIED":
+        return f"DENIED {verdict.code} limit={verdict.limit} observed={verdict.observed} {verdict.detail}".strip()
+    if verdict.verdict == "CANCEL_APPROVED":
+        return f"CANCEL_APPROVED {verdict.intent.orig_client_order_id}"
+    return f"APPROVED {verdict.client_order_id}"
+
+
+def _flag(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise Refused(f"{text!r} is neither true nor false")
+    return text == "true"
+
+
+def _limit_value(name: str, text: str) -> object:
+    """Lists come separated by commas, counts as digits, money and percentages as they are."""
+    if name in ("instruments_allowed", "instruments_restricted", "strategies_allowed"):
+        return tuple(part for part in text.split(",") if part)
+    if name in ("open_positions_max", "mark_age_max_ms"):
+        if not text.isdigit():
+            raise Refused(f"{name} {text!r} is not a whole number")
+        return int(text)
+    return text

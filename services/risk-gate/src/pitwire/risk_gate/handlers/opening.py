@@ -1,0 +1,66 @@
+"""What a gate writes when it starts: its leadership, and on an empty ledger the account's opening records."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from functools import partial
+
+from pitwire.common.clock import random_token
+from pitwire.common.config import PitwireConfig
+from pitwire.common.ids import MANUAL_STRATEGY
+from pitwire.common.schemas.base import Message
+from pitwire.common.schemas.ledger import (
+    CapitalRecorded,
+    IncarnationStarted,
+    LeaderChanged,
+    LimitsApplied,
+    StrategyRegistered,
+)
+from pitwire.common.schemas.limits import AccountLimits
+from pitwire.risk_gate.handlers.account_gate import AccountGate
+
+
+async def open_account(gate: AccountGate, config: PitwireConfig, *, leader: str) -> None:
+    """Idempotent: each record is written only if the ledger does not say it yet, so a crash in between is mended."""
+    await gate.write(lambda: _leadership(gate, leader))
+    await gate.write(lambda: _incarnation(gate))
+    account = config.accounts[gate.state.account]
+    venue_account = next(iter(config.venue_accounts_of(gate.state.account)), "none")
+    for asset, amount in account.capital.items():
+        await gate.write(partial(_capital, gate, asset, amount, venue_account))
+    await gate.write(lambda: _limits(gate, AccountLimits.model_validate(account.limits.model_dump())))
+    await gate.write(lambda: _strategy(gate, MANUAL_STRATEGY, Decimal(0)))
+    for name, strategy in config.strategies_of(gate.state.account).items():
+        await gate.write(partial(_strategy, gate, name, strategy.capital))
+
+
+def _leadership(gate: AccountGate, leader: str) -> Message:
+    place = gate.place()
+    del place["ts_market_ns"]
+    return LeaderChanged(**{**place, "epoch": gate.state.epoch + 1}, service="risk-gate", leader=leader)
+
+
+def _incarnation(gate: AccountGate) -> Message | None:
+    if gate.state.incarnation:
+        return None
+    return IncarnationStarted(**gate.place(), incarnation=random_token(6), reason="first start of this ledger")
+
+
+def _capital(gate: AccountGate, asset: str, amount: Decimal, venue_account: str) -> Message | None:
+    if gate.state.capital_recorded(asset) or not amount:
+        return None
+    reason = "capital of the configuration at first start"
+    return CapitalRecorded(**gate.place(), asset=asset, amount=amount, venue_account=venue_account, reason=reason)
+
+
+def _limits(gate: AccountGate, limits: AccountLimits) -> Message | None:
+    """A restart never loosens what an operator tightened: the file counts only where it changed since it last did."""
+    if gate.state.configured_limits == limits:
+        return None
+    return LimitsApplied(**gate.place(), limits=limits)
+
+
+def _strategy(gate: AccountGate, name: str, capital: Decimal) -> Message | None:
+    if gate.state.strategy_capital(name) == capital:
+        return None
+    return StrategyRegistered(**gate.place(), strategy=name, capital=capital)
