@@ -6,8 +6,10 @@ import secrets
 import time
 from typing import Final, Protocol
 
-NS_PER_MS: Final = 1_000_000
-NS_PER_S: Final = 1_000_000_000
+from pitwire.common import units
+
+NS_PER_MS: Final = units.NS_PER_MS
+NS_PER_S: Final = units.NS_PER_S
 
 
 class Clock(Protocol):

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from pitwire.common import subjects
-from pitwire.common.clock import NS_PER_S
+from pitwire.common.units import NS_PER_S
 
 MEBIBYTE: Final = 1024 * 1024
 GIBIBYTE: Final = 1024 * MEBIBYTE

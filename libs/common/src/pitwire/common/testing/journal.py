@@ -249,7 +249,7 @@ class Journal:
 
     def halt(self, halt_id: str, scope: HaltScope | str = HaltScope.ALL, target: str = "", **changed: Any) -> Changes:
         values: dict[str, Any] = {"halt_id": halt_id, "scope": HaltScope(scope), "target": target}
-        return self.add(Halt(**({"reason": "test", "source": "ops"} | values | changed)))
+        return self.add(Halt.model_validate({"reason": "test", "source": "ops", **values, **changed}))
 
     def resume(self, *halt_ids: str) -> Changes:
         return self.add(

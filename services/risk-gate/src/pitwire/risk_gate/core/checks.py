@@ -17,9 +17,9 @@ from pitwire.common.instruments import is_dust, shape_fault
 from pitwire.common.money import HUNDRED, ZERO, percent_of, ratio
 from pitwire.common.portfolio import AccountState
 from pitwire.common.schemas.limits import AccountLimits
+from pitwire.common.units import NS_PER_MS
 from pitwire.risk_gate.core.question import No, Question, restricted_scopes
 
-NS_PER_MS: Final = 1_000_000
 Check = Callable[[Question], No | None]
 
 

@@ -13,8 +13,9 @@ from pitwire.common.money import exact, on_wire
 from pitwire.common.portfolio import AccountState
 from pitwire.common.schemas.ledger import Approved, CancelApproved, Denied, Mark, Verdict
 from pitwire.common.schemas.orders import CancelIntent, OrderIntent
+from pitwire.common.units import NS_PER_MS
 from pitwire.risk_gate.core.ahead import Ahead
-from pitwire.risk_gate.core.checks import CHECKS, NS_PER_MS, verified_reduction
+from pitwire.risk_gate.core.checks import CHECKS, verified_reduction
 from pitwire.risk_gate.core.question import DecisionContext, IntentInput, No, Question, question
 from pitwire.risk_gate.core.schedule import new_marks, require_applied
 

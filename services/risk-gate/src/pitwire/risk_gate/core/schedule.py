@@ -15,10 +15,10 @@ from pitwire.common.portfolio import AccountState
 from pitwire.common.portfolio.holdings import NO_MARKS, Marks
 from pitwire.common.schemas.ledger import DayRolled, Mark, MarksRecorded, StrategyPaused
 from pitwire.common.schemas.limits import AccountLimits
+from pitwire.common.units import NS_PER_S
 from pitwire.risk_gate.core.ahead import Ahead
 from pitwire.risk_gate.core.checks import breach
 
-NS_PER_S: Final = 1_000_000_000
 MARKS_PERIOD_NS: Final = NS_PER_S
 """Market time between two `MarksRecorded` while something is exposed and nothing urgent happens."""
 
