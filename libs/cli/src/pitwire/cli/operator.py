@@ -50,10 +50,13 @@ class HaltAnswer:
 class Operator:
     """A connection to the bus as `operator`. Use as `async with Operator.connect(...) as operator`."""
 
-    def __init__(self, bus: Bus, clock: Clock, *, name: str = PRINCIPAL) -> None:
+    def __init__(
+        self, bus: Bus, clock: Clock, *, name: str = PRINCIPAL, answer_timeout_s: float = ANSWER_TIMEOUT_S
+    ) -> None:
         self.bus = bus
         self.name = name
         self._clock = clock
+        self._answer_timeout_s = answer_timeout_s
 
     @classmethod
     async def connect(cls, running: Running, clock: Clock) -> Self:
@@ -99,7 +102,7 @@ class Operator:
         if answer is None:
             raise NoAnswer(
                 f"halt {halt.halt_id} is on the journal (sequence {sequence}) and holds, but execution has not "
-                f"answered within {ANSWER_TIMEOUT_S:g} s; is it running? see `pitwire status`"
+                f"answered within {self._answer_timeout_s:g} s; is it running? see `pitwire status`"
             )
         return HaltAnswer(halt, sequence, answer, (self._clock.monotonic_ns() - began_ns) / 1e6)
 
@@ -126,7 +129,7 @@ class Operator:
         if answer is None:
             raise NoAnswer(
                 f"command {command.command_id} is stored, but {service} has not answered within "
-                f"{ANSWER_TIMEOUT_S:g} s; it expires after {COMMAND_TTL_S} s; see `pitwire status`"
+                f"{self._answer_timeout_s:g} s; it expires after {COMMAND_TTL_S} s; see `pitwire status`"
             )
         return answer
 
@@ -163,8 +166,11 @@ class Operator:
         """Everything that fits and is there now, in order; `NoAnswer` when the stream cannot be read in time."""
         found: list[Record] = []
         try:
-            async with asyncio.timeout(READ_TIMEOUT_S):
-                async for batch in self.bus.read(stream, filters, after=0):
+            async with (
+                asyncio.timeout(READ_TIMEOUT_S),
+                contextlib.aclosing(self.bus.read(stream, filters, after=0)) as batches,
+            ):
+                async for batch in batches:
                     if not batch:
                         return found
                     found += batch
@@ -185,8 +191,11 @@ class Operator:
     async def _first(self, stream: str, subject: str, after: int, model: type[M]) -> M | None:
         """The first record on `subject` past `after`; None when none comes in time."""
         try:
-            async with asyncio.timeout(ANSWER_TIMEOUT_S):
-                async for batch in self.bus.read(stream, (subject,), after=after):
+            async with (
+                asyncio.timeout(self._answer_timeout_s),
+                contextlib.aclosing(self.bus.read(stream, (subject,), after=after)) as batches,
+            ):
+                async for batch in batches:
                     if batch:
                         return codec.decode(model, batch[0].data, subject=batch[0].subject)
         except TimeoutError:

@@ -15,8 +15,8 @@ from pitwire.common.errors import PitwireError
 
 def denial_codes_page() -> str:
     """Why the gate denies, and why execution does not send."""
-    denials = [[md.code(code.value), DENIALS[code]] for code in DenialCode]
-    not_sent = [[md.code(reason.value), NOT_SENT[reason]] for reason in NotSentReason]
+    denials = [[md.code(code.value), DENIALS.get(code, "")] for code in DenialCode]
+    not_sent = [[md.code(reason.value), NOT_SENT.get(reason, "")] for reason in NotSentReason]
     return md.page(
         "Denial codes",
         "`pitwire.common.enums` and `pitwire.cli.reference.meanings`",

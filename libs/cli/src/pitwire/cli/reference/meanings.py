@@ -14,6 +14,7 @@ DENIALS: Final[Mapping[DenialCode, str]] = {
     DenialCode.WRONG_PARTITION: "It came on the subject of another account or partition.",
     DenialCode.UNKNOWN_INSTRUMENT: "Nobody has published this instrument: is it in `venues.<name>.instruments`?",
     DenialCode.UNKNOWN_STRATEGY: "No such strategy is registered in this account, or the limits do not allow it.",
+    DenialCode.UNKNOWN_VENUE_ACCOUNT: "No venue account of this name belongs to the account.",
     DenialCode.UNKNOWN_ORDER: "The order to cancel is not one of this account.",
     DenialCode.UNSUPPORTED: "This kind of intent or order type is not traded here.",
     DenialCode.NOT_READY: "The gate has not read all it needs since it started; ask again.",

@@ -79,7 +79,7 @@ class Worker:
         while True:
             await asyncio.sleep(WATCH_PERIOD_S)
             child = self._child
-            if self._stopping:
+            if self._is_over():
                 return
             if child is None or child.returncode is None:
                 continue
@@ -89,10 +89,13 @@ class Worker:
                 raise GaveUp(f"{self.name}: {decision.reason} (exit code {code}); {child.log_tail()}")
             self._on_event(f"{self.name} ended with code {code}; starting it again in {decision.wait_ms} ms")
             await asyncio.sleep(wait_s(decision))
-            if self._stopping:
+            if self._is_over():
                 return
             self.start()
             on_restarted()
+
+    def _is_over(self) -> bool:
+        return self._stopping
 
     async def stop(self) -> None:
         """Asks the process to end and waits, bounded; afterwards it is gone."""

@@ -1,0 +1,112 @@
+"""The command line itself: quick, lazy, the same options everywhere."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from pitwire.cli.app import app
+from pitwire.cli.commands import look, operate, options, run, tools
+
+HELP_MAX_S = 0.25
+HELP_TRIES = 12
+FIXED = {
+    "up", "venue", "status", "verify", "positions", "orders", "fills", "pnl", "strategies", "limits", "order", "halt",
+    "resume", "flatten", "cancel", "logs", "doctor",
+}  # fmt: skip
+"""Commands that stay: scripts rely on them."""
+
+
+def commands() -> dict[str, Any]:
+    found: dict[str, Any] = dict(typer.main.get_group(app).commands)
+    return found
+
+
+def pitwire(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "pitwire.cli", *words], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_commands_that_scripts_rely_on_are_there() -> None:
+    assert set(commands()) >= FIXED
+
+
+def test_every_command_that_answers_can_answer_as_json() -> None:
+    without = [
+        name
+        for name, command in commands().items()
+        if name not in ("venue", "topology") and not any("-o" in parameter.opts for parameter in command.params)
+    ]
+    assert without == []
+    assert [
+        name for name, c in commands()["topology"].commands.items() if not any("-o" in p.opts for p in c.params)
+    ] == []
+
+
+def test_shared_options_are_spelled_the_same_everywhere() -> None:
+    assert {options.__name__, look.__name__, operate.__name__, run.__name__, tools.__name__} <= set(sys.modules)
+    for name, command in commands().items():
+        for parameter in getattr(command, "params", ()):
+            if "--data-dir" in parameter.opts and name != "venue":
+                assert parameter.envvar == "PITWIRE_DATA_DIR", name
+
+
+def test_help_is_shown_within_a_quarter_of_a_second(tmp_path: Path) -> None:
+    took: list[float] = []
+    for _ in range(HELP_TRIES):
+        began = time.perf_counter()
+        assert pitwire("--help", cwd=tmp_path).returncode == 0
+        took.append(time.perf_counter() - began)
+        if took[-1] < HELP_MAX_S:
+            return
+    pytest.fail(f"the quickest of {HELP_TRIES} took {min(took):.3f} s")
+
+
+HEAVY = ("pydantic", "nats", "aiohttp", "psycopg", "rich.table")
+
+
+def test_help_imports_nothing_heavy(tmp_path: Path) -> None:
+    program = (
+        "import sys\nfrom pitwire.cli.app import app\n"
+        "try: app(['--help'])\nexcept SystemExit: pass\n"
+        f"sys.stderr.write(' '.join(m for m in {HEAVY} if m in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "words", [("status",), ("positions",), ("orders",), ("pnl",), ("limits",), ("halt",), ("verify",), ("logs",)]
+)
+def test_without_a_running_system_the_answer_says_how_to_start_one(words: tuple[str, ...], tmp_path: Path) -> None:
+    done = pitwire(*words, "-o", "json", cwd=tmp_path)
+    assert done.returncode == 3
+    error = json.loads(done.stdout)["error"]
+    assert error["code"] == "NOT_RUNNING"
+    assert "pitwire up" in error["text"]
+
+
+def test_a_wrong_option_is_a_usage_error(tmp_path: Path) -> None:
+    assert pitwire("status", "--no-such-option", cwd=tmp_path).returncode == 2
+
+
+def test_up_without_a_configuration_names_the_file_and_starts_nothing(tmp_path: Path) -> None:
+    done = pitwire("up", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "pitwire.toml: cannot be read" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_up_with_a_market_that_is_not_there_starts_nothing(tmp_path: Path) -> None:
+    done = pitwire("up", "--data", "nowhere", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "nowhere is not there" in done.stderr
+    assert list(tmp_path.iterdir()) == []
