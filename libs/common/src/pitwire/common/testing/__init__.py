@@ -1,1 +1,5 @@
-"""Builders and fakes that the tests of every member share."""
+"""Hand-written fakes that the tests of every member share."""
+
+from pitwire.common.testing.shell import FakeShell
+
+__all__ = ["FakeShell"]

@@ -22,7 +22,7 @@ from pitwire.common.schemas.base import Message
 from pitwire.common.schemas.control import RiskMetrics
 from pitwire.common.schemas.ledger import DECISIONS_MAX, Cursors, Mark, MarksRecorded, RiskDecision, Verdict
 from pitwire.common.schemas.orders import CancelIntent, OrderIntent
-from pitwire.common.service import Service
+from pitwire.common.shell import Shell
 from pitwire.risk_gate import core
 from pitwire.risk_gate.handlers.market import MarketView
 
@@ -43,7 +43,7 @@ class AccountGate:
     """
 
     def __init__(
-        self, service: Service, state: AccountState, market: MarketView, venue_accounts: Mapping[str, str]
+        self, service: Shell, state: AccountState, market: MarketView, venue_accounts: Mapping[str, str]
     ) -> None:
         self.state = state
         self._venue_accounts = dict(venue_accounts)

@@ -21,7 +21,7 @@ from pitwire.common.schemas.control import Command, CommandResult
 from pitwire.common.schemas.ledger import DECISIONS_MAX, LimitsApplied, Resume, RiskDecision, StrategyPaused, Verdict
 from pitwire.common.schemas.limits import AccountLimits
 from pitwire.common.schemas.orders import Basis, CancelIntent, OrderIntent
-from pitwire.common.service import Service
+from pitwire.common.shell import Shell
 from pitwire.risk_gate import core
 from pitwire.risk_gate.handlers.account_gate import AccountGate
 
@@ -38,7 +38,7 @@ class Refused(UsageError):
 class CommandDesk:
     """Handles the commands of every account of this process, in the order of `CTL`."""
 
-    def __init__(self, service: Service, gates: Mapping[str, AccountGate]) -> None:
+    def __init__(self, service: Shell, gates: Mapping[str, AccountGate]) -> None:
         self._service = service
         self._gates = gates
         self._do: dict[CommandVerb, Callable[[AccountGate, Command, int], Awaitable[Outcome]]] = {

@@ -11,13 +11,13 @@ from pitwire.common.errors import DecodeError
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.common.schemas.ledger import Mark
 from pitwire.common.schemas.market import Candle, Instrument, Quote
-from pitwire.common.service import Service
+from pitwire.common.shell import Shell
 
 
 class MarketView:
     """Shared by the gates of this process. Only data of quality OK becomes a mark."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Shell) -> None:
         self._service = service
         self.marks: dict[str, Mark] = {}
         self.instruments = InstrumentRegistry()

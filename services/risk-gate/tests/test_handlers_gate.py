@@ -1,0 +1,363 @@
+"""The gate on the bus in memory: order of work, read-back after doubt, restarts, two gates on one ledger."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from decimal import Decimal
+
+import pytest
+
+from pitwire.common import codec, subjects
+from pitwire.common.bus.memory import MemoryServer
+from pitwire.common.clock import NS_PER_S, ManualClock
+from pitwire.common.config import PitwireConfig
+from pitwire.common.enums import CommandVerb, DenialCode, OrderType, Side, TimeInForce
+from pitwire.common.portfolio import AccountState
+from pitwire.common.schemas.base import Message
+from pitwire.common.schemas.control import Command, CommandResult
+from pitwire.common.schemas.ledger import Approved, Denied, Halt, LimitsApplied, Resume, RiskDecision
+from pitwire.common.schemas.market import Instrument, Quote
+from pitwire.common.schemas.orders import OrderIntent
+from pitwire.common.testing import FakeShell
+from pitwire.risk_gate.handlers.account_gate import AccountGate
+from pitwire.risk_gate.handlers.commands import CommandDesk
+from pitwire.risk_gate.handlers.market import MarketView
+from pitwire.risk_gate.handlers.opening import open_account
+
+BTC = "BTC-USDT.sim"
+MARKET_START_NS = 1_722_000_000 * NS_PER_S
+CONFIG = PitwireConfig.model_validate(
+    {
+        "venues": {
+            "sim": {
+                "rest": "http://127.0.0.1:1",
+                "ws": "ws://127.0.0.1:1",
+                "ws_api": "ws://127.0.0.1:1/ws-api/v3",
+                "instruments": ["BTC-USDT"],
+            }
+        },
+        "venue_accounts": {"sim-main": {"venue": "sim", "account": "main", "key_file": "k.json"}},
+        "accounts": {
+            "main": {
+                "quote": "USDT",
+                "capital": {"USDT": "100000"},
+                "limits": {
+                    "order_value_max": "10000",
+                    "position_value_max": "20000",
+                    "open_positions_max": 5,
+                    "daily_loss_max_percent": "5",
+                    "drawdown_max_percent": "15",
+                    "instruments_allowed": [BTC],
+                },
+            }
+        },
+        "strategies": {
+            "momentum": {"type": "momentum", "account": "main", "capital": "50000", "instruments": [BTC]},
+        },
+    }
+)
+
+
+class Desk:
+    """One gate process and the hands that feed it."""
+
+    def __init__(self, server: MemoryServer, clock: ManualClock) -> None:
+        self.shell = FakeShell(server, clock)
+        self.market = MarketView(self.shell)
+        self.gate = AccountGate(self.shell, AccountState("main", "USDT"), self.market, {"sim-main": "sim"})
+
+    async def start(self, name: str = "0") -> Desk:
+        self.shell.spawn("market", self.market.follow())
+        self.shell.spawn("journal", self.gate.follow_journal())
+        await self.gate.caught_up()
+        await open_account(self.gate, CONFIG, leader=name)
+        self.shell.spawn("intents", self.gate.follow_intents())
+        self.shell.spawn("work", self.gate.work())
+        self.shell.spawn("commands", CommandDesk(self.shell, {"main": self.gate}).follow())
+        await self.shell.settle()
+        return self
+
+
+class World:
+    """A bus with one instrument and a moving price."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.server = MemoryServer(self.clock)
+        self.hands = FakeShell(self.server, self.clock)
+        self.desks: list[Desk] = []
+
+    async def send(self, subject: str, message: Message) -> int:
+        sequence = await self.hands.bus.append(subject, codec.encode(message), codec.headers_for(message))
+        await self.hands.settle()
+        return sequence
+
+    async def desk(self, name: str = "0") -> Desk:
+        made = Desk(self.server, self.clock)
+        self.desks.append(made)
+        return await made.start(name)
+
+    async def define(self) -> None:
+        instrument = Instrument.model_validate(
+            {
+                "instrument_id": BTC,
+                "symbol": "BTC-USDT",
+                "venue": "sim",
+                "venue_symbol": "BTCUSDT",
+                "base": "BTC",
+                "quote": "USDT",
+                "tick_size": "0.01",
+                "lot_size": "0.00001",
+                "min_notional": "5",
+            }
+        )
+        await self.send(subjects.instrument(BTC), instrument)
+
+    async def price(self, bid: str, *, seconds: int = 0) -> None:
+        quote = Quote.model_validate(
+            {
+                "instrument_id": BTC,
+                "epoch": "e",
+                "sequence": seconds + 1,
+                "ts_event_ns": MARKET_START_NS + seconds * NS_PER_S,
+                "ts_recv_ns": self.clock.wall_ns(),
+                "bid_price": bid,
+                "bid_quantity": "1",
+                "ask_price": bid,
+                "ask_quantity": "1",
+            }
+        )
+        await self.hands.bus.publish(subjects.quote(BTC), codec.encode(quote), codec.headers_for(quote))
+        await self.hands.settle()
+
+    async def ask(self, number: int, *, quantity: str = "0.01", ttl_s: int = 2) -> None:
+        intent = OrderIntent(
+            account="main",
+            strategy="momentum",
+            intent_no=number,
+            valid_until_ns=self.clock.wall_ns() + ttl_s * NS_PER_S,
+            ts_ns=self.clock.wall_ns(),
+            instrument_id=BTC,
+            side=Side.BUY,
+            order_type=OrderType.LIMIT,
+            time_in_force=TimeInForce.IOC,
+            quantity=Decimal(quantity),
+            limit_price=Decimal(60000),
+        )
+        await self.send(subjects.intent("main", "momentum"), intent)
+
+    async def command(self, verb: CommandVerb, command_id: str = "c1", **args: str) -> CommandResult:
+        command = Command(
+            command_id=command_id,
+            operator="operator",
+            service="risk-gate",
+            verb=verb,
+            args=args,
+            reason="test",
+            expires_ns=self.clock.wall_ns() + NS_PER_S,
+            ts_ns=self.clock.wall_ns(),
+        )
+        await self.send(subjects.command("operator", "risk-gate", verb), command)
+        record = await self.hands.bus.last("CTL", subjects.command_result("operator", command_id))
+        assert record is not None
+        return codec.decode(CommandResult, record.data, subject=record.subject)
+
+    def ledger(self) -> list[Message]:
+        records = [r for r in self.server.log_of("OMS").records if r.subject == subjects.ledger("main")]
+        return [codec.decode_known(r.subject, r.schema, r.data) for r in records]
+
+    def verdicts(self) -> list[Approved | Denied]:
+        decisions = [event for event in self.ledger() if isinstance(event, RiskDecision)]
+        return [v for event in decisions for v in event.verdicts if isinstance(v, Approved | Denied)]
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[World]:
+    made = World()
+    await made.define()
+    yield made
+    for desk in made.desks:
+        await desk.shell.kill()
+    await made.hands.kill()
+
+
+async def test_a_first_start_opens_the_ledger_once(world: World) -> None:
+    desk = await world.desk()
+    await desk.shell.kill()
+    await world.desk("1")
+    names = [type(event).__name__ for event in world.ledger()]
+    opening = ["LeaderChanged", "IncarnationStarted", "CapitalRecorded", "LimitsApplied", "StrategyRegistered"]
+    assert names == [*opening, "StrategyRegistered", "LeaderChanged"]
+
+
+async def test_an_intent_is_approved_and_its_exposure_reserved(world: World) -> None:
+    desk = await world.desk()
+    await world.price("60000")
+    await world.ask(1)
+    (verdict,) = world.verdicts()
+    assert isinstance(verdict, Approved)
+    assert desk.gate.state.working_quantity("momentum", BTC, Side.BUY) == Decimal("0.01")
+
+
+async def test_republished_intents_are_decided_once_and_write_nothing_more(world: World) -> None:
+    await world.desk()
+    await world.price("60000")
+    await world.ask(1)
+    before = len(world.ledger())
+    await world.ask(1)
+    await world.ask(1)
+    assert len(world.ledger()) == before
+
+
+async def test_intents_that_waited_past_their_time_are_denied(world: World) -> None:
+    first = await world.desk()
+    await world.price("60000")
+    await first.shell.kill()
+    for number in range(1, 51):
+        await world.ask(number)
+    world.clock.advance(ns=60 * NS_PER_S)
+    await world.desk("1")
+    assert [v.code for v in world.verdicts() if isinstance(v, Denied)] == [DenialCode.INTENT_EXPIRED] * 50
+
+
+async def test_waiting_intents_share_one_ledger_record(world: World) -> None:
+    first = await world.desk()
+    await world.price("60000")
+    await first.shell.kill()
+    for number in range(1, 51):
+        await world.ask(number, quantity="0.001")
+    await world.desk("1")
+    sizes = [len(event.verdicts) for event in world.ledger() if isinstance(event, RiskDecision)]
+    assert max(sizes) == 20
+    assert sum(sizes) == 50
+
+
+@pytest.mark.parametrize("fault", ["lose_answers", "lose_requests"])
+async def test_a_lost_answer_or_request_neither_doubles_nor_loses_a_decision(world: World, fault: str) -> None:
+    desk = await world.desk()
+    await world.price("60000")
+    for number in range(1, 11):
+        setattr(desk.shell.bus, fault, 1)
+        await world.ask(number, quantity="0.001")
+    assert [v.intent.intent_no for v in world.verdicts() if v.intent] == list(range(1, 11))
+    assert not desk.shell.failures
+
+
+async def test_a_restarted_gate_stands_where_the_old_one_stood(world: World) -> None:
+    old = await world.desk()
+    await world.price("60000")
+    for number in range(1, 6):
+        await world.ask(number, quantity="0.001")
+    await old.shell.kill()
+    replay = AccountState("main", "USDT")
+    for record in world.server.log_of("OMS").records:
+        event = codec.decode_known(record.subject, record.schema, record.data)
+        if record.subject == subjects.ledger("main"):
+            replay.apply_ledger(record.sequence, event, record.data)  # type: ignore[arg-type] # a ledger subject
+    assert replay.state_hash() == old.gate.state.state_hash()
+
+
+async def test_a_market_day_rolls_once(world: World) -> None:
+    await world.desk()
+    await world.price("60000")
+    await world.price("60000", seconds=86_400)
+    await world.price("60000", seconds=86_401)
+    assert [type(event).__name__ for event in world.ledger()].count("DayRolled") == 2
+
+
+async def test_a_halt_denies_and_a_resume_command_clears_it(world: World) -> None:
+    await world.desk()
+    await world.price("60000")
+    halt = Halt.model_validate({"halt_id": "h1", "scope": "ALL", "reason": "test", "source": "operator"})
+    await world.send(subjects.halt("operator"), halt)
+    await world.ask(1)
+    result = await world.command(CommandVerb.RESUME, halts="h1")
+    await world.ask(2)
+    verdicts = world.verdicts()
+    assert [getattr(v, "code", None) for v in verdicts] == [DenialCode.TRADING_HALTED, None]
+    assert (result.status, result.data["cleared"]) == ("DONE", "h1")
+    assert [r for r in world.server.log_of("OMS").records if r.schema == Resume.schema_name()]
+
+
+async def test_an_undecodable_halt_halts_everything(world: World) -> None:
+    await world.desk()
+    await world.price("60000")
+    await world.hands.bus.append(subjects.halt("operator"), b"not json")
+    await world.hands.settle()
+    await world.ask(1)
+    assert [getattr(v, "code", None) for v in world.verdicts()] == [DenialCode.TRADING_HALTED]
+
+
+async def test_an_unreadable_intent_is_denied_by_name_and_three_quarantine_the_strategy(world: World) -> None:
+    await world.desk()
+    await world.price("60000")
+    for _ in range(3):
+        await world.hands.bus.append(subjects.intent("main", "momentum"), b"{", {"Schema": "OrderIntent/1"})
+    await world.hands.settle()
+    await world.ask(1)
+    codes = [getattr(v, "code", None) for v in world.verdicts()]
+    assert codes == [*[DenialCode.MALFORMED] * 3, DenialCode.STRATEGY_PAUSED]
+
+
+@pytest.mark.parametrize(
+    ("verb", "args", "told"),
+    [
+        (CommandVerb.RESUME, {"halts": "nope"}, "no such active halt"),
+        (CommandVerb.PAUSE, {"strategy": "nope"}, "no strategy"),
+        (CommandVerb.PAUSE, {"strategy": "momentum", "paused": "perhaps"}, "neither true nor false"),
+        (CommandVerb.LIMITS, {"nope": "1"}, "unknown limit"),
+        (CommandVerb.LIMITS, {"order_value_max": "-1"}, "order_value_max"),
+        (CommandVerb.ORDER, {"instrument_id": BTC, "side": "UP", "quantity": "1", "order_type": "MARKET"}, "side"),
+        (
+            CommandVerb.ORDER,
+            {"instrument_id": BTC, "side": "BUY", "quantity": "NaN", "order_type": "MARKET"},
+            "quantity",
+        ),
+        (
+            CommandVerb.ORDER,
+            {"instrument_id": "X-Y.sim", "side": "BUY", "quantity": "1", "order_type": "MARKET"},
+            "UNKNOWN_INSTRUMENT",
+        ),
+    ],
+)
+async def test_a_wrong_command_is_refused_with_its_reason_and_changes_nothing(
+    world: World, verb: CommandVerb, args: dict[str, str], told: str
+) -> None:
+    desk = await world.desk()
+    await world.price("60000")
+    limits = desk.gate.state.limits
+    result = await world.command(verb, **args)
+    assert (result.status, told in result.text) == ("REFUSED", True), result.text
+    assert desk.gate.state.limits == limits
+    assert not desk.gate.state.working_orders()
+
+
+async def test_limits_changed_by_command_survive_a_restart(world: World) -> None:
+    desk = await world.desk()
+    await world.command(CommandVerb.LIMITS, order_value_max="100")
+    await desk.shell.kill()
+    again = await world.desk("1")
+    assert again.gate.state.limits is not None
+    assert again.gate.state.limits.order_value_max == Decimal(100)
+    assert len([event for event in world.ledger() if isinstance(event, LimitsApplied)]) == 2
+
+
+async def test_a_manual_order_passes_the_same_checks(world: World) -> None:
+    await world.desk()
+    await world.price("60000")
+    big = {"instrument_id": BTC, "side": "BUY", "quantity": "1", "order_type": "MARKET"}
+    refused = await world.command(CommandVerb.ORDER, "c1", **big)
+    done = await world.command(CommandVerb.ORDER, "c2", **{**big, "quantity": "0.01"})
+    assert ("ORDER_VALUE_EXCEEDED" in refused.text, done.status) == (True, "DONE")
+
+
+async def test_a_command_is_answered_once_even_over_a_restart(world: World) -> None:
+    desk = await world.desk()
+    await world.price("60000")
+    await world.command(CommandVerb.ORDER, instrument_id=BTC, side="BUY", quantity="0.01", order_type="MARKET")
+    await desk.shell.kill()
+    await world.desk("1")
+    await world.hands.settle()
+    answers = [r for r in world.server.log_of("CTL").records if r.subject.startswith("ctl.res.")]
+    assert len(answers) == 1
+    assert len(world.verdicts()) == 1
