@@ -48,5 +48,7 @@ NOT_SENT: Final[Mapping[NotSentReason, str]] = {
     NotSentReason.CLOCK_SKEW: "This machine's clock and the venue's are too far apart to sign a request.",
     NotSentReason.LOST_LEADERSHIP: "Another process leads this account now.",
     NotSentReason.CANCELED_FIRST: "It was cancelled before it left.",
+    NotSentReason.GATE_SILENT: "The gate has not been heard for three seconds: nothing new leaves without it.",
+    NotSentReason.UNSUPPORTED: "The venue cannot do what was approved.",
     NotSentReason.INVALID_APPROVAL: "The approval does not match its intent; the account is halted and alerted.",
 }
