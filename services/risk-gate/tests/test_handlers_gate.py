@@ -361,3 +361,37 @@ async def test_a_command_is_answered_once_even_over_a_restart(world: World) -> N
     answers = [r for r in world.server.log_of("CTL").records if r.subject.startswith("ctl.res.")]
     assert len(answers) == 1
     assert len(world.verdicts()) == 1
+
+
+async def test_two_gates_on_one_ledger_decide_each_intent_once_and_stand_alike(world: World) -> None:
+    """No lease: whoever is first wins, the other folds what it says, also where it had read further."""
+    desks = [await world.desk(str(n)) for n in range(2)]
+    await world.price("60000")
+    for number in range(1, 41):
+        await world.ask(number, quantity="0.0002")
+        halt = Halt.model_validate(
+            {"halt_id": f"h{number}", "scope": "VENUE", "target": "x", "reason": "t", "source": "o"}
+        )
+        await world.hands.bus.append(subjects.halt("operator"), codec.encode(halt), codec.headers_for(halt))
+    await world.hands.settle()
+    assert [v.intent.intent_no for v in world.verdicts() if v.intent] == list(range(1, 41))
+    assert not [failure for desk in desks for failure in desk.shell.failures]
+    for desk in desks:
+        desk.gate.state.advance(desk.gate.state.observed_sequence)
+    assert desks[0].gate.state.state_hash() == desks[1].gate.state.state_hash()
+
+
+async def test_a_gate_that_read_further_than_the_winner_goes_on_from_the_ledger(world: World) -> None:
+    desk = await world.desk()
+    await world.price("60000")
+    other = await world.desk("1")
+    await other.shell.kill()
+    halt = Halt.model_validate({"halt_id": "h1", "scope": "ALL", "reason": "t", "source": "o"})
+    event = other.gate.place()
+    await world.hands.bus.append(subjects.halt("operator"), codec.encode(halt), codec.headers_for(halt))
+    desk.gate.state.observe(99, halt)
+    desk.gate.state.advance(99)
+    record = LimitsApplied.model_validate(event | {"limits": CONFIG.accounts["main"].limits.model_dump()})
+    desk.gate.written(98, record, codec.encode(record))
+    assert desk.gate.state.ledger_sequence == 98
+    assert not desk.gate.state.halts.active

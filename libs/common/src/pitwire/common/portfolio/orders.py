@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
@@ -121,7 +121,7 @@ class Orders:
         elif original is not None:
             self._book(original.reversed(ts_event_ns=report.ts_event_ns), changes)
             if report.exec_type is ExecType.TRADE_CORRECT:
-                self._book(replace(fill_of(report), strategy=original.strategy), changes)
+                self._book(fill_of(report, strategy=original.strategy), changes)
 
     def _is_new(self, key: str, report: ExecReport, changes: Changes) -> bool:
         if key in self.trades:

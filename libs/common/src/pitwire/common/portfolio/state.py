@@ -95,6 +95,15 @@ class AccountState(AccountView):
         self._chain.advanced_to = max(self._chain.advanced_to, oms_sequence)
         return changes
 
+    def rewound(self) -> AccountState:
+        """A state of its own at the last ledger record, with what is uncovered still waiting; only if not advanced."""
+        if self._chain.advanced_to > self._chain.cursors.oms_sequence:
+            msg = f"{self.account}: applied up to {self._chain.advanced_to}, the ledger covers less"
+            raise InvariantBroken(msg)
+        copy = AccountState.restore(self.snapshot())
+        copy._pending.extend(self._pending)
+        return copy
+
     def _cover(self, oms_sequence: int, changes: Changes) -> None:
         while self._pending and self._pending[0][0] <= oms_sequence:
             sequence, event = self._pending.popleft()

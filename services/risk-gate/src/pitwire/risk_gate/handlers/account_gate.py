@@ -12,7 +12,7 @@ from pitwire.common import codec, subjects, topology
 from pitwire.common.bus.port import Record
 from pitwire.common.clock import NS_PER_MS, NS_PER_S
 from pitwire.common.enums import AlertSeverity
-from pitwire.common.errors import BusUnavailable, DecodeError
+from pitwire.common.errors import BusUnavailable, DecodeError, LostRace
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.common.journal import FencedWriter
 from pitwire.common.portfolio import AccountState
@@ -39,6 +39,8 @@ MARKS_WALL_PERIOD_NS: Final = 100 * NS_PER_MS
 class AccountGate:
     """Live runtime of `AccountState` and the core. Everything that changes the state comes from the journal.
 
+    `state` has applied everything read, so that decisions see it; `_ledger` only what the ledger covers. When another
+    gate's record covers less than `state` has applied, `state` is made anew from `_ledger`, and nothing is lost.
     What a subject can carry is fixed by the registry, which the codec enforces: hence the casts.
     """
 
@@ -46,6 +48,7 @@ class AccountGate:
         self, service: Shell, state: AccountState, market: MarketView, venue_accounts: Mapping[str, str]
     ) -> None:
         self.state = state
+        self._ledger = state.rewound()
         self._venue_accounts = dict(venue_accounts)
         self._service = service
         self._market = market
@@ -68,8 +71,14 @@ class AccountGate:
         return self.state.ledger_sequence
 
     def written(self, sequence: int, message: Message, data: bytes) -> None:
-        if sequence > self.state.ledger_sequence:
-            self.state.apply_ledger(sequence, cast("LedgerRecord", message), data)
+        if sequence <= self._ledger.ledger_sequence:
+            return
+        record = cast("LedgerRecord", message)
+        self._ledger.apply_ledger(sequence, record, data)
+        try:
+            self.state.apply_ledger(sequence, record, data)
+        except LostRace:
+            self.state = self._ledger.rewound()
 
     async def folded(self, sequence: int) -> None:
         async with self._folded:
@@ -96,7 +105,8 @@ class AccountGate:
         except DecodeError as error:
             await self._service.quarantine(record, error.reason, stream=topology.OMS.name)
             if subjects.tokens(subjects.HALT, record.subject) is not None:
-                self.state.observe_undecodable_halt(record.sequence)
+                for state in (self.state, self._ledger):
+                    state.observe_undecodable_halt(record.sequence)
                 return
             text = f"{record.subject} {record.sequence} cannot be read: {error.reason}"
             await self._service.alert(AlertSeverity.CRITICAL, "POISON", text, account=self.state.account)
@@ -104,7 +114,8 @@ class AccountGate:
         if record.subject == self._subject:
             self.written(record.sequence, message, record.data)
         else:
-            self.state.observe(record.sequence, cast("CoveredEvent", message))
+            for state in (self.state, self._ledger):
+                state.observe(record.sequence, cast("CoveredEvent", message))
 
     async def caught_up(self) -> None:
         await self._caught_up.wait()
