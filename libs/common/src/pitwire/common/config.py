@@ -181,6 +181,7 @@ class ServiceSettings(Section):
     data_dir: Path = Path(".pitwire")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     otlp_endpoint: str = ""
+    leases: bool = Field(default=True, description="false: every process of a slot works at once, for tests")
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> ServiceSettings:

@@ -63,11 +63,14 @@ def trade_key(report: ExecReport) -> str:
     return f"{report.venue}|{report.venue_account}|{report.instrument_id}|{trade_id_of(report)}"
 
 
-def fill_of(report: ExecReport) -> Fill:
-    """The trade a report tells, with the venue's own fee figure; a fee without currency is taken to be in quote."""
+def fill_of(report: ExecReport, *, strategy: str = "") -> Fill:
+    """The trade a report tells, with the venue's own fee figure; a fee without currency is taken to be in quote.
+
+    It belongs to `strategy`, the owner of its order, or where that is not known to the strategy the report names.
+    """
     return Fill(
         account=report.account,
-        strategy=report.strategy,
+        strategy=strategy or report.strategy,
         client_order_id=report.client_order_id,
         venue=report.venue,
         venue_account=report.venue_account,

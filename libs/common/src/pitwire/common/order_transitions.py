@@ -65,6 +65,7 @@ class AnomalyCode(StrEnum):
     OVERFILL = "OVERFILL"
     MISMATCH = "MISMATCH"
     ILLEGAL_TRANSITION = "ILLEGAL_TRANSITION"
+    ALIVE_AFTER_END = "ALIVE_AFTER_END"
     SECOND_SUBMITTING = "SECOND_SUBMITTING"
     SECOND_VENUE_ORDER = "SECOND_VENUE_ORDER"
     EMPTY_FILL = "EMPTY_FILL"
@@ -86,6 +87,7 @@ class AnomalyCode(StrEnum):
 _PAUSING = frozenset(
     {
         AnomalyCode.OVERFILL,
+        AnomalyCode.ALIVE_AFTER_END,
         AnomalyCode.MISMATCH,
         AnomalyCode.SECOND_VENUE_ORDER,
         AnomalyCode.TRADE_TOO_OLD,

@@ -29,7 +29,9 @@ from pitwire.common.topology import (
 )
 
 PROVISION: Final = "provision"
-SERVER_PUBLISH_MAX_BYTES: Final = 1_048_576
+SERVER_PUBLISH_MAX_BYTES: Final = 8 * 1_048_576
+"""A snapshot with thousands of working orders fits; every decoder has its own, smaller limit."""
+
 
 CORE_EXPORTS: Final = (
     (NatsAccount.MD, "md.>", (NatsAccount.TRADING, NatsAccount.STRAT, NatsAccount.READ)),

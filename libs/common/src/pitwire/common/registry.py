@@ -181,6 +181,22 @@ FLOWS: Final = (
         topology.DEAD_LETTERS,
         "quarantine",
     ),
+    Flow(
+        subjects.LEASE,
+        (control.Lease,),
+        ("risk-gate", "execution"),
+        ("risk-gate", "execution"),
+        topology.LEASES,
+        "who leads a process slot, by compare-and-set",
+    ),
+    Flow(
+        subjects.SNAPSHOT,
+        (control.Snapshot,),
+        ("risk-gate", "execution"),
+        ("risk-gate", "execution"),
+        topology.SNAPSHOTS,
+        "folded states to start from, the last three of each",
+    ),
     Flow(subjects.BACKTEST_JOB, (control.BacktestJob,), (), (), None, "one parameter set of a sweep"),
 )
 

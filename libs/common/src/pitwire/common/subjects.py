@@ -26,6 +26,8 @@ RISK_METRICS: Final = "portfolio.{account}.risk"
 ALERT: Final = "alert.{severity}.{source}"
 HEARTBEAT: Final = "svc.{service}.{slot}.heartbeat"
 DEAD_LETTER: Final = "dlq.{service}"
+LEASE: Final = "lease.{service}.{slot}"
+SNAPSHOT: Final = "snap.{service}.{account}"
 BACKTEST_JOB: Final = "job.backtest.{sweep}"
 
 HALTS: Final = "oms.halt.*"
@@ -134,6 +136,14 @@ def heartbeat(service: str, slot: str) -> str:
 
 def dead_letter(service: str) -> str:
     return f"dlq.{token(service, what='service')}"
+
+
+def lease(service: str, slot: str) -> str:
+    return f"lease.{token(service, what='service')}.{token(slot, what='slot')}"
+
+
+def snapshot(service: str, account: str) -> str:
+    return f"snap.{token(service, what='service')}.{token(account, what='account')}"
 
 
 def backtest_job(sweep: str) -> str:

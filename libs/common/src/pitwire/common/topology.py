@@ -152,6 +152,26 @@ STATE: Final = Stream(
     discard="old",
     per_subject_max=1,
 )
+LEASES: Final = Stream(
+    name="LEASE",
+    account=NatsAccount.TRADING,
+    subjects=(subjects.pattern(subjects.LEASE),),
+    doc="who leads each process slot: for liveness alone, safety never depends on it",
+    durability=Durability.ASYNC,
+    max_bytes=1 * MEBIBYTE,
+    discard="old",
+    per_subject_max=1,
+)
+SNAPSHOTS: Final = Stream(
+    name="SNAP",
+    account=NatsAccount.TRADING,
+    subjects=(subjects.pattern(subjects.SNAPSHOT),),
+    doc="the last folded states of each account, so that a start need not read the whole journal",
+    durability=Durability.ASYNC,
+    max_bytes=512 * MEBIBYTE,
+    discard="old",
+    per_subject_max=3,
+)
 CANDLES: Final = Stream(
     name="CANDLES",
     account=NatsAccount.MD,
@@ -201,7 +221,7 @@ TRACES: Final = Stream(
     discard="old",
 )
 
-STREAMS: Final = (OMS, INTENTS, CONTROL, STATE, CANDLES, INSTRUMENTS, ALERTS, DEAD_LETTERS, TRACES)
+STREAMS: Final = (OMS, INTENTS, CONTROL, STATE, LEASES, SNAPSHOTS, CANDLES, INSTRUMENTS, ALERTS, DEAD_LETTERS, TRACES)
 BY_NAME: Final = {stream.name: stream for stream in STREAMS}
 
 
@@ -230,14 +250,14 @@ PRINCIPALS: Final = (
     Principal(
         "risk-gate",
         NatsAccount.TRADING,
-        (INTENTS, OMS, CONTROL, INSTRUMENTS),
+        (INTENTS, OMS, CONTROL, INSTRUMENTS, LEASES, SNAPSHOTS),
         "intents in, ledger out",
         (MARKET_DATA_PATTERN,),
     ),
     Principal(
         "execution",
         NatsAccount.TRADING,
-        (OMS, INSTRUMENTS),
+        (OMS, INSTRUMENTS, LEASES, SNAPSHOTS),
         "approvals in, execution events out",
         (MARKET_DATA_PATTERN, subjects.pattern(subjects.HEARTBEAT)),
     ),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pitwire.common.portfolio import AccountState
+from pitwire.common.leases import LeaseHolder
 from pitwire.common.service import Service, run
 from pitwire.risk_gate.config import Config
-from pitwire.risk_gate.handlers.account_gate import AccountGate
+from pitwire.risk_gate.handlers.account_gate import AccountGate, recovered_state
 from pitwire.risk_gate.handlers.commands import CommandDesk
 from pitwire.risk_gate.handlers.market import MarketView
 from pitwire.risk_gate.handlers.opening import open_account
@@ -20,17 +20,32 @@ async def main() -> int:
         gates: dict[str, AccountGate] = {}
         for name, account in config.pitwire.accounts.items():
             venues = {key: found.venue for key, found in config.pitwire.venue_accounts_of(name).items()}
-            gate = gates[name] = AccountGate(service, AccountState(name, account.quote), market, venues)
-            service.spawn(f"journal {name}", gate.follow_journal())
+            state = await recovered_state(service, name, account.quote)
+            gates[name] = AccountGate(service, state, market, venues)
+            service.spawn(f"journal {name}", gates[name].follow_journal())
         for gate in gates.values():
             await gate.caught_up()
+        await lead(service)
+        for gate in gates.values():
             await open_account(gate, config.pitwire, leader=f"{config.service.slot}.{service.instance}")
             service.spawn(f"intents {gate.state.account}", gate.follow_intents())
             service.spawn(f"work {gate.state.account}", gate.work())
+            service.on_stop(gate.save_snapshot)
         service.spawn("commands", CommandDesk(service, gates).follow())
-        service.set_leader(True)
         service.set_ready(True)
         return await service.run()
+
+
+async def lead(service: Service) -> None:
+    """Waits as a warm standby, folding the journal, until this process leads its slot."""
+    if service.settings.leases:
+        lease = LeaseHolder(
+            service.bus, service.clock, service=service.name, slot=service.settings.slot, holder=service.instance
+        )
+        await lease.acquire()
+        service.spawn("lease", lease.keep())
+        service.on_stop(lease.release)
+    service.set_leader(True)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ refuses everything until `reconnect`; readers keep their place through all of it
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -41,6 +42,8 @@ class _Log:
     count_of: dict[str, int] = field(default_factory=dict)
     bytes_held: int = 0
     message_ids: dict[str, tuple[int, int]] = field(default_factory=dict)
+    kept_of: dict[str, deque[int]] = field(default_factory=dict)
+    gone: set[int] = field(default_factory=set)
 
 
 class MemoryServer:
@@ -104,11 +107,22 @@ class MemoryServer:
         log.last_of[subject] = sequence
         log.count_of[subject] = log.count_of.get(subject, 0) + 1
         log.bytes_held += len(data)
+        self._drop_oldest(log, subject, sequence)
         if message_id is not None:
             log.message_ids[message_id] = (now, sequence)
         self.changed.set()
         self.changed = asyncio.Event()
         return sequence
+
+    @staticmethod
+    def _drop_oldest(log: _Log, subject: str, sequence: int) -> None:
+        stream = log.stream
+        if stream.discard != "old" or stream.per_subject_max < 1:
+            return
+        kept = log.kept_of.setdefault(subject, deque())
+        kept.append(sequence)
+        while len(kept) > stream.per_subject_max:
+            log.gone.add(kept.popleft())
 
     @staticmethod
     def _check_limits(log: _Log, subject: str, size: int) -> None:
@@ -194,12 +208,13 @@ class MemoryBus:
             await changed.wait()
 
     def _next_batch(self, stream: str, filters: tuple[str, ...], cursor: int) -> tuple[list[Record], int]:
-        records = self._server.log_of(stream).records
+        log = self._server.log_of(stream)
+        records = log.records
         batch: list[Record] = []
         while cursor < len(records) and len(batch) < READ_BATCH_MAX:
             record = records[cursor]
             cursor += 1
-            if any(subject_fits(pattern, record.subject) for pattern in filters):
+            if record.sequence not in log.gone and any(subject_fits(p, record.subject) for p in filters):
                 batch.append(record)
         return batch, cursor
 

@@ -74,6 +74,26 @@ class Heartbeat(Message):
     build: Text = ""
 
 
+class Lease(Message):
+    """Who leads one process slot; renewed by compare-and-set, so that two holders cannot both renew."""
+
+    service: Token
+    slot: Token
+    holder: Token = Field(description="process instance")
+    ts_ns: TimeNs
+
+
+class Snapshot(Message):
+    """A folded state, to start from. `state_hash` is checked after restoring; a wrong one means the one before."""
+
+    service: Token
+    account: Token
+    oms_sequence: Count = Field(description="the reader goes on after this one")
+    state_hash: Text
+    state_zlib_base64: str
+    ts_ns: TimeNs
+
+
 class DecisionTrace(Message):
     """Why a strategy did or did not trade at one event; the answer to `pitwire why`."""
 

@@ -12,7 +12,7 @@ from pitwire.common import codec, subjects, topology
 from pitwire.common.bus.port import Record
 from pitwire.common.clock import NS_PER_MS, NS_PER_S
 from pitwire.common.enums import AlertSeverity
-from pitwire.common.errors import BusUnavailable, DecodeError, LostRace
+from pitwire.common.errors import BusUnavailable, DecodeError, LostRace, PitwireError
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.common.journal import FencedWriter
 from pitwire.common.portfolio import AccountState
@@ -23,6 +23,7 @@ from pitwire.common.schemas.control import RiskMetrics
 from pitwire.common.schemas.ledger import DECISIONS_MAX, Cursors, Mark, MarksRecorded, RiskDecision, Verdict
 from pitwire.common.schemas.orders import CancelIntent, OrderIntent
 from pitwire.common.shell import Shell
+from pitwire.common.snapshots import SnapshotStore
 from pitwire.risk_gate import core
 from pitwire.risk_gate.handlers.market import MarketView
 
@@ -30,6 +31,9 @@ INTENTS_WAITING_MAX: Final = 4_096
 """Beyond it the reader of intents waits: the stream keeps them, and they expire there."""
 
 APPROVAL_TTL_NS: Final = 2_000 * NS_PER_MS
+SNAPSHOT_EVERY: Final = 1_000
+"""Ledger records between two snapshots: what a start reads at most beyond the last one."""
+
 TICK_S: Final = 0.05
 METRICS_PERIOD_NS: Final = 1 * NS_PER_S
 MARKS_WALL_PERIOD_NS: Final = 100 * NS_PER_MS
@@ -60,6 +64,8 @@ class AccountGate:
         self._wake = asyncio.Event()
         self._folded = asyncio.Condition()
         self._caught_up = asyncio.Event()
+        self._snapshots = SnapshotStore(service.bus, service="risk-gate", account=state.account)
+        self._snapshot_no = state.ledger_no
         self._marks_ns = 0
         self._metrics_ns = 0
         market.on_change.append(self._wake.set)
@@ -87,7 +93,8 @@ class AccountGate:
     async def follow_journal(self) -> None:
         """Folds the journal for ever; `caught_up` is set when everything stored before the start is folded."""
         filters = subjects.oms_of(self.state.account)
-        async for batch in self._service.bus.read(topology.OMS.name, filters, after=0):
+        after = self.state.resume_from - 1
+        async for batch in self._service.bus.read(topology.OMS.name, filters, after=after):
             for record in batch:
                 await self._fold(record)
             if not batch:
@@ -191,10 +198,23 @@ class AccountGate:
     async def _step(self) -> bool:
         """One piece of work; False when nothing is due."""
         await self._publish_metrics()
+        if self._ledger.ledger_no - self._snapshot_no >= SNAPSHOT_EVERY:
+            await self.save_snapshot()
         for make in (self._day, self._decision, self._quarantine, self._marks):
             if await self.write(make, trace=self._trace() if make == self._decision else ""):
                 return True
         return False
+
+    async def save_snapshot(self) -> None:
+        """Keeps the state at the last ledger record; a failure costs only a longer start, so it is only told."""
+        self._snapshot_no = self._ledger.ledger_no
+        try:
+            await self._snapshots.save(
+                self._ledger, oms_sequence=self._ledger.ledger_sequence, ts_ns=self._service.clock.wall_ns()
+            )
+        except PitwireError as error:
+            text = f"snapshot at ledger record {self._snapshot_no} not kept: {error}"
+            await self._service.alert(AlertSeverity.WARNING, "SNAPSHOT", text, account=self.state.account)
 
     def _advance(self) -> None:
         """Applies what was read, which the next record will cover: decisions are made on that state."""
@@ -270,6 +290,17 @@ class AccountGate:
             await self._service.bus.publish(
                 subjects.risk_metrics(self.state.account), codec.encode(metrics), codec.headers_for(metrics)
             )
+
+
+async def recovered_state(service: Shell, account: str, quote: str) -> AccountState:
+    """The account's state from its newest good snapshot, or an empty one; a bad snapshot is told and passed over."""
+    bad: list[str] = []
+    stream = await service.bus.state(topology.OMS.name)
+    store = SnapshotStore(service.bus, service="risk-gate", account=account)
+    state = await store.load(AccountState.restore, last_sequence=stream.last_sequence, on_bad=bad.append)
+    for text in bad:
+        await service.alert(AlertSeverity.WARNING, "SNAPSHOT", text, account=account)
+    return state or AccountState(account, quote)
 
 
 def _intent_input(record: Record) -> core.IntentInput:
