@@ -35,7 +35,7 @@ ENGINE_PACKAGES = (
 )
 COMPOSE_SUITE = "trixie"
 ENGINE_START_MAX_S = 60
-COMMAND_MAX_S = 900
+COMMAND_MAX_S = 300
 
 
 @dataclass
@@ -49,15 +49,10 @@ class Engine:
     is_private: bool
 
     def docker(self, *words: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            ["docker", *map(str, words)],
-            cwd=self.folder,
-            env=dict(self.env),
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_MAX_S,
-            check=False,
-        )
+        """One command, to its end; past its time it is ended and counts as failed."""
+        argv = ["docker", *map(str, words)]
+        bounded = ["timeout", "-k", "10", str(COMMAND_MAX_S), *argv]
+        done = subprocess.run(bounded, cwd=self.folder, env=dict(self.env), capture_output=True, text=True, check=False)
         assert done.returncode == 0 or not check, f"docker {' '.join(map(str, words))}\n{done.stdout}\n{done.stderr}"
         return done
 
@@ -144,6 +139,7 @@ def engine_env(tools: Path, host: str) -> dict[str, str]:
         "PATH": ":".join([*found, os.environ["PATH"]]),
         "HOME": str(CACHE),
         "LD_LIBRARY_PATH": f"{tools}/usr/lib/x86_64-linux-gnu",
+        "XTABLES_LIBDIR": f"{tools}/usr/lib/x86_64-linux-gnu/xtables",
         "DEBOOTSTRAP_DIR": f"{tools}/usr/share/debootstrap",
         "DOCKER_HOST": host,
         "DOCKER_BUILDKIT": "0",
