@@ -12,10 +12,10 @@ from typing import Any
 import orjson
 import pytest
 from nats import errors as nats_errors
+from tests.integration.bus_world import ACCOUNT, STRATEGIES, NatsWorld, sample_config
 
 from pitwire.common import permissions, subjects
 from pitwire.common.topology import PRINCIPALS, NatsAccount, Principal
-from tests.integration.bus_world import ACCOUNT, STRATEGIES, NatsWorld, sample_config
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 
@@ -160,7 +160,9 @@ async def test_nobody_hears_the_answers_of_another(real_world: NatsWorld, princi
 
 
 @pytest.mark.parametrize("principal", [p.name for p in PRINCIPALS])
-@pytest.mark.parametrize("request_", ["STREAM.PURGE.OMS", "STREAM.DELETE.OMS", "STREAM.UPDATE.OMS", "STREAM.MSG.DELETE.OMS"])
+@pytest.mark.parametrize(
+    "request_", ["STREAM.PURGE.OMS", "STREAM.DELETE.OMS", "STREAM.UPDATE.OMS", "STREAM.MSG.DELETE.OMS"]
+)
 async def test_nobody_may_change_or_empty_the_journal(real_world: NatsWorld, principal: str, request_: str) -> None:
     await seed(real_world)
     bus = await real_world.connect(principal)

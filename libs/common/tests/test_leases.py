@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 
@@ -14,11 +13,10 @@ from pitwire.common.leases import LeadershipLost, LeaseHolder
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """No real waiting: the loops turn, the manual clock says how much time passed."""
     monkeypatch.setattr(leases, "LOOK_S", 0)
     monkeypatch.setattr(leases, "RENEW_S", 0)
-    yield
 
 
 class Slot:

@@ -10,7 +10,7 @@ import pytest
 
 from pitwire.common import permissions
 from pitwire.common.config import PitwireConfig
-from pitwire.common.topology import NatsAccount
+from pitwire.common.topology import PRINCIPALS, NatsAccount
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_an_operator_commands_only_under_its_own_name(config: PitwireConfig) -> 
     assert "ctl.cmd.*.*.*" not in allowed
 
 
-@pytest.mark.parametrize("principal", [p.name for p in permissions.PRINCIPALS])
+@pytest.mark.parametrize("principal", [p.name for p in PRINCIPALS])
 def test_nobody_may_change_a_stream(principal: str, config: PitwireConfig) -> None:
     for subject in permissions.publishes(principal, config):
         assert not subject.startswith(
