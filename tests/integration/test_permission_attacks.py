@@ -15,6 +15,7 @@ from nats import errors as nats_errors
 from tests.integration.bus_world import ACCOUNT, STRATEGIES, NatsWorld, sample_config
 
 from pitwire.common import permissions, subjects
+from pitwire.common.ids import partition_of
 from pitwire.common.topology import PRINCIPALS, NatsAccount, Principal
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
@@ -121,7 +122,7 @@ async def test_who_is_not_in_trading_cannot_publish_to_the_journal(
 @pytest.mark.parametrize(
     "subject",
     [
-        f"int.{(permissions.partition_of(ACCOUNT) + 1) % 64}.{ACCOUNT}.{STRATEGIES[0]}",
+        f"int.{(partition_of(ACCOUNT) + 1) % 64}.{ACCOUNT}.{STRATEGIES[0]}",
         subjects.intent("other", STRATEGIES[0]),
         subjects.intent(ACCOUNT, "unknown"),
         f"int.*.{ACCOUNT}.{STRATEGIES[0]}",

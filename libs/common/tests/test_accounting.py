@@ -150,10 +150,13 @@ class World:
         assert F(statement.deposits) == model.deposits["USDT"]
 
     def check_sums(self) -> None:
-        """Sub-ledgers add up to the account, in quantity and in the books (I-11)."""
+        """Sub-ledgers add up to the account, in quantity and in profit at any mark (I-11)."""
         for instrument_id in INSTRUMENTS:
-            parts = sum((self.holdings.position(owner, instrument_id).quantity for owner in OWNERS), Decimal(0))
-            assert parts == self.holdings.net_position(instrument_id).quantity
+            parts = [self.holdings.position(owner, instrument_id) for owner in OWNERS]
+            net = self.holdings.net_position(instrument_id)
+            assert sum(F(part.quantity) for part in parts) == F(net.quantity)
+            mark = Decimal("123.456")
+            assert sum(F(part.total_pnl(mark)) for part in parts) == F(net.total_pnl(mark))
 
 
 def random_number(rng: random.Random, *, digits: int) -> Decimal:
