@@ -1,0 +1,1 @@
+"""From messages to rows: pure, no clock, no I/O."""

@@ -1,0 +1,1 @@
+"""Streams in, rows out: reading, batching, committing, one loop per stream."""
