@@ -6,6 +6,7 @@ Stream configuration, accounts, permissions, JSON Schema, AsyncAPI and the refer
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from pitwire.common import subjects, topology
@@ -200,9 +201,11 @@ FLOWS: Final = (
     Flow(subjects.BACKTEST_JOB, (control.BacktestJob,), (), (), None, "one parameter set of a sweep"),
 )
 
+SUBJECTS_CACHED_MAX: Final = 4_096
 SCHEMAS: Final = {model.schema_name(): model for flow in FLOWS for model in flow.models}
 
 
+@lru_cache(maxsize=SUBJECTS_CACHED_MAX)
 def flow_of(subject: str) -> Flow | None:
     """The flow that a concrete subject belongs to; None for one that nobody declared."""
     for flow in FLOWS:

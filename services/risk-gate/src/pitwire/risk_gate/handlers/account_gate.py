@@ -107,6 +107,8 @@ class AccountGate:
 
     async def _fold(self, record: Record) -> None:
         """An undecodable ledger or execution event stops this account; an undecodable halt halts everything."""
+        if record.subject == self._subject and record.sequence <= self._ledger.ledger_sequence:
+            return
         try:
             message = codec.decode_known(record.subject, record.schema, record.data)
         except DecodeError as error:
