@@ -94,3 +94,21 @@ def test_lines_of_an_earlier_life_do_not_count(tmp_path: Path) -> None:
     path.write_text('{"http": 1}\n')
     assert first_json_line(path, "http", offset=path.stat().st_size) is None
     assert first_json_line(tmp_path / "none", "http", offset=0) is None
+
+
+async def test_answers_stay_out_of_the_log_and_are_for_their_owner_alone(tmp_path: Path) -> None:
+    plan = ProcessPlan("thing", (sys.executable, "-c", SLEEPER), base_env())
+    answer = tmp_path / "answer.json"
+    thing = Worker(
+        plan,
+        log_path=tmp_path / "thing.log",
+        cwd=tmp_path,
+        clock=SystemClock(),
+        on_event=lambda _: None,
+        answer_path=answer,
+    )
+    thing.start()
+    assert (await thing.wait_for("here", timeout_s=10))["here"] == thing.pid
+    await thing.stop()
+    assert (tmp_path / "thing.log").read_text() == ""
+    assert answer.stat().st_mode & 0o077 == 0

@@ -54,11 +54,12 @@ def write_effective(
         for name, account in document["venue_accounts"].items():
             if account["venue"] == venue:
                 account["key_file"] = os.path.relpath(folder.key_file(name), folder.root)
-                _write_secret(folder.key_file(name), json.dumps(keys))
+                write_secret(folder.key_file(name), json.dumps(keys))
     folder.config.write_text(HEADER + tomli_w.dumps(document), encoding="utf-8")
 
 
-def _write_secret(path: Path, text: str) -> None:
+def write_secret(path: Path, text: str) -> None:
+    """A file for its owner alone, anew."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -50,6 +50,16 @@ class RunFolder:
     def key_file(self, venue_account: str) -> Path:
         return self.root / "keys" / f"{venue_account}.json"
 
+    @property
+    def venue_answer(self) -> Path:
+        """Where the simulated venue says where it is, and with which key: not a log."""
+        return self.root / "venue.json"
+
+    @property
+    def password_file(self) -> Path:
+        """The database's password as psql reads it (PGPASSFILE)."""
+        return self.root / "pgpass"
+
     def log_of(self, name: str) -> Path:
         return self.logs / f"{name}.log"
 

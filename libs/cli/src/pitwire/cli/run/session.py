@@ -8,7 +8,7 @@ import signal
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pitwire.cli.database import plain_url
+from pitwire.cli.database import public_url
 from pitwire.cli.exit_codes import ExitCode
 from pitwire.cli.output import Reply, note
 from pitwire.cli.run.effective import load_given, simulated_venue
@@ -158,7 +158,7 @@ def where_to_look(system: System, *, seconds: float) -> str:
     lines = [f"trading on {running.market} at {running.speed:g}x, ready after {seconds:.1f} s; in another terminal:"]
     lines += [
         "  pitwire status | positions | orders | fills | pnl | logs -f | halt --reason ...",
-        f'  psql "{plain_url(running.database_url)}"',
+        f'  PGPASSFILE={system.folder.password_file} psql "{public_url(running.database_url)}"',
         f"  nats --server {running.nats_url} --nkey {running.operator_seed} sub 'svc.>'",
         "  health: " + "  ".join(f"{name} {url}/healthz" for name, url in running.health.items()),
         f"  data, configuration and logs: {running.run}",

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from pitwire.cli import discovery
+from pitwire.cli.database import password_line
 from pitwire.cli.discovery import Running, VenueAddress
-from pitwire.cli.run.effective import load_given, simulated_venue, write_effective
+from pitwire.cli.run.effective import load_given, simulated_venue, write_effective, write_secret
 from pitwire.cli.run.folder import CACHE
 from pitwire.cli.run.health import Health
 from pitwire.cli.run.infra import Infra
@@ -77,6 +78,7 @@ class System:
         self.folder.logs.mkdir(parents=True, exist_ok=True)
         identities = make_identities(self.folder.identities)
         await asyncio.gather(self.infra.start(self.config, identities), self._start_venue())
+        write_secret(self.folder.password_file, password_line(self.infra.database_url))
         await apply_topology(self.infra.nats_url, self.folder.identities)
         self.config = load_config(self.folder.config)
         self.bus = await NatsBus.connect(
@@ -138,6 +140,8 @@ class System:
             started = worker.said("health_port")
             if started:
                 health[name] = f"http://127.0.0.1:{started['health_port']}"
+        if self._address is not None:
+            health["venue-sim"] = self._address.control
         return Running(
             nats_url=self.infra.nats_url,
             database_url=self.infra.database_url,
@@ -158,9 +162,14 @@ class System:
     def restarts(self) -> int:
         return sum(worker.restarts for worker in self.workers.values())
 
-    def _add_worker(self, name: str, plan: ProcessPlan) -> Worker:
+    def _add_worker(self, name: str, plan: ProcessPlan, *, answer_path: Path | None = None) -> Worker:
         worker = Worker(
-            plan, log_path=self.folder.log_of(name), cwd=self.folder.root, clock=self.clock, on_event=self.tell
+            plan,
+            log_path=self.folder.log_of(name),
+            cwd=self.folder.root,
+            clock=self.clock,
+            on_event=self.tell,
+            answer_path=answer_path,
         )
         self.workers[name] = worker
         return worker
@@ -197,7 +206,7 @@ class System:
         if self._venue_name is None:
             write_effective(self._raw, self.folder, venue=None, address=None, keys={})
             return
-        worker = self._add_worker("venue-sim", self._venue_plan((0, 0)))
+        worker = self._add_worker("venue-sim", self._venue_plan((0, 0)), answer_path=self.folder.venue_answer)
         worker.start()
         said = await worker.wait_for("control", timeout_s=VENUE_START_TIMEOUT_S)
         self._address = VenueAddress(said["http"], said["ws"], said["ws_api"], said["control"])

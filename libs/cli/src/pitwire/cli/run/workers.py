@@ -27,13 +27,24 @@ class GaveUp(ServerError):
 
 
 class Worker:
-    """One supervised process. `run` keeps it alive until `stop`; `on_started` is told every start after the first."""
+    """One supervised process: `keep_alive` starts it again whenever it dies, until `stop`.
+
+    What it prints goes to its log; with `answer_path` its standard output goes there, away from the eyes of the log.
+    """
 
     def __init__(
-        self, plan: ProcessPlan, *, log_path: Path, cwd: Path, clock: Clock, on_event: Callable[[str], None]
+        self,
+        plan: ProcessPlan,
+        *,
+        log_path: Path,
+        cwd: Path,
+        clock: Clock,
+        on_event: Callable[[str], None],
+        answer_path: Path | None = None,
     ) -> None:
         self.plan = plan
         self.log_path = log_path
+        self._answer_path = answer_path
         self._cwd = cwd
         self._clock = clock
         self._on_event = on_event
@@ -70,7 +81,12 @@ class Worker:
         """Starts the process; what it prints goes to its log."""
         self._log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
         self._child = ChildProcess(
-            self.plan.argv, name=self.name, log_path=self.log_path, env=self.plan.env, cwd=self._cwd
+            self.plan.argv,
+            name=self.name,
+            log_path=self.log_path,
+            env=self.plan.env,
+            cwd=self._cwd,
+            answer_path=self._answer_path,
         )
         self._restarts.on_started(now_ns=self._clock.monotonic_ns())
 
@@ -106,6 +122,8 @@ class Worker:
 
     def said(self, key: str) -> dict[str, Any] | None:
         """The first JSON line with `key` that the process wrote since its last start; None when there is none yet."""
+        if self._answer_path is not None:
+            return first_json_line(self._answer_path, key, offset=0)
         return first_json_line(self.log_path, key, offset=self._log_start)
 
     async def wait_for(self, key: str, *, timeout_s: float) -> dict[str, Any]:

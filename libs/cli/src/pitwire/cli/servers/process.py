@@ -45,7 +45,8 @@ class ChildProcess:
     """A running child that cannot outlive its supervisor.
 
     `stop_signal` asks it to end in good order, from `stop` as well as from the leash. Standard output and error go to
-    `log_path`, which starts anew once it is over 8 MB. Descriptors in `pass_fds` stay open in the child.
+    `log_path`, which starts anew once it is over 8 MB; with `answer_path` standard output goes there instead, into a
+    fresh file for its owner alone. Descriptors in `pass_fds` stay open in the child.
     """
 
     def __init__(
@@ -58,16 +59,17 @@ class ChildProcess:
         cwd: Path,
         stop_signal: signal.Signals = signal.SIGTERM,
         pass_fds: Sequence[int] = (),
+        answer_path: Path | None = None,
     ) -> None:
         self.name = name
         self.log_path = log_path
         self._stop_signal = stop_signal
-        with _open_log(log_path) as log:
+        with _open_log(log_path) as log, _open_answers(answer_path) as answers:
             try:
                 self._process = subprocess.Popen(
                     [os.fspath(part) for part in argv],
                     stdin=subprocess.DEVNULL,
-                    stdout=log,
+                    stdout=answers or log,
                     stderr=log,
                     env=dict(env),
                     cwd=cwd,
@@ -190,6 +192,14 @@ def _open_log(path: Path) -> BinaryIO:
     """Open for appending, or anew when the file has grown past its limit."""
     grown = path.exists() and path.stat().st_size > LOG_SIZE_MAX
     return path.open("wb" if grown else "ab")
+
+
+def _open_answers(path: Path | None) -> contextlib.AbstractContextManager[BinaryIO | None]:
+    """A fresh file that only its owner may read: answers may hold keys."""
+    if path is None:
+        return contextlib.nullcontext()
+    path.unlink(missing_ok=True)
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
 
 
 def _tie_leash(pid: int, stop_signal: signal.Signals) -> subprocess.Popen[bytes]:
