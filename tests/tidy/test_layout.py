@@ -70,8 +70,8 @@ def test_every_module_is_tested(sources: list[Source]) -> None:
         if source.path.name.startswith(("test_", "conftest")):
             tested |= imported(source.tree) | {f"{member_of(source.name)}:{source.path.stem.removeprefix('test_')}"}
     for source in [s for s in sources if s.is_product and module_name(s.name) in tested]:
-        folder = package_of(module_name(source.name))
-        tested |= {name for name in imported(source.tree) if package_of(name) == folder}
+        folder = source.name.split("/src/")[1].rpartition("/")[0].replace("/", ".")
+        tested |= {name for name in imported(source.tree) if name.rpartition(".")[0] == folder}
     untested = [
         source.name
         for source in sources
@@ -97,11 +97,7 @@ def member_of(name: str) -> str:
 
 
 def module_name(name: str) -> str:
-    return name.split("/src/")[1].removesuffix(".py").replace("/", ".")
-
-
-def package_of(module: str) -> str:
-    return module.removesuffix(".__init__").rpartition(".")[0]
+    return name.split("/src/")[1].removesuffix(".py").replace("/", ".").removesuffix(".__init__")
 
 
 def imported(tree: ast.Module) -> set[str]:
