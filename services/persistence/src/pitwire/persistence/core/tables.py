@@ -53,7 +53,7 @@ class Table:
     @property
     def json_columns(self) -> frozenset[str]:
         """Columns that hold a JSON document."""
-        return frozenset(name for name, kind in self.row.__annotations__.items() if "JsonText" in kind)
+        return frozenset(name for name, kind in self.row.__annotations__.items() if "JsonText" in str(kind))
 
 
 TABLES: Final = (
