@@ -205,10 +205,11 @@ def test_unknown_is_left_only_by_word_of_the_venue() -> None:
 
 def test_average_price_is_cost_over_quantity() -> None:
     life = Life()
-    assert life.order.average_price is None
+    before = life.order.average_price
     life.play("fill:1@10")
     life.play("fill:2@11.5")
-    assert (life.order.cost, life.order.average_price) == (Decimal(33), Decimal(11))
+    assert life.order.cost == Decimal(33)
+    assert (before, life.order.average_price) == (None, Decimal(11))
 
 
 def test_seven_tenths_and_three_tenths_fill_an_order() -> None:
@@ -304,11 +305,10 @@ def test_the_strategy_of_the_order_gets_the_fill_whatever_the_report_names() -> 
 
 def test_questions_about_an_order() -> None:
     life = Life()
-    assert life.order.is_active
-    assert not life.order.is_filled
-    assert not life.order.is_settled
+    before = life.order
     life.play("fill:3@10")
-    assert not life.order.is_active
-    assert life.order.is_filled
-    assert life.order.is_settled
+    assert [(o.is_active, o.is_filled, o.is_settled) for o in (before, life.order)] == [
+        (True, False, False),
+        (False, True, True),
+    ]
     assert life.order.instrument_id == BTC

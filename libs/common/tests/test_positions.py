@@ -85,7 +85,7 @@ TABLE = """
 """
 
 
-@pytest.mark.parametrize("row", [line for line in TABLE.strip().splitlines()])
+@pytest.mark.parametrize("row", TABLE.strip().splitlines())
 def test_a_position_follows_its_trades_exactly(row: str) -> None:
     """S-1, S-2, S-3, S-4, S-8, S-9: flips, exact closes, every fee once and in its asset, no float dust."""
     trades, expected = row.split("->")
@@ -110,7 +110,9 @@ def test_closing_a_short_exactly_is_flat_and_not_a_flip() -> None:
     """S-2: zero has no sign."""
     position = after("-1@100 +1@95")
     assert position.is_flat
-    assert (position.average_price, position.side, position.cost) == (None, None, 0)
+    assert position.average_price is None
+    assert position.side is None
+    assert position.cost == 0
 
 
 def test_a_thirds_cost_is_rounded_once_and_the_rest_stays_whole() -> None:
@@ -148,13 +150,17 @@ def test_realised_profit_and_fees_stay_when_a_position_is_closed() -> None:
     """S-5: profit does not vanish with the position."""
     position = after("+1@100 fee=0.1USDT -1@110 fee=0.1USDT")
     assert position.is_flat
-    assert (position.realised_pnl, position.fees, position.total_pnl(None)) == (10, Decimal("0.2"), Decimal("9.8"))
+    assert (position.realised_pnl, position.fees, position.total_pnl(None)) == (
+        Decimal(10),
+        Decimal("0.2"),
+        Decimal("9.8"),
+    )
 
 
 def test_fees_in_a_third_asset_stand_apart() -> None:
     """I-13: they are neither quote nor base."""
     position = after("+1@100 fee=0.002BNB -1@100 fee=0.002BNB +1@100 fee=-0.001BNB")
-    assert (position.fees, position.quantity) == (0, 1)
+    assert (position.fees, position.quantity) == (Decimal(0), Decimal(1))
     assert position.other_fees == (("BNB", Decimal("0.003")),)
 
 
@@ -163,7 +169,7 @@ def test_unrealised_profit_follows_the_mark_and_is_nothing_without_one() -> None
     position = after("+2@100")
     assert position.unrealised_pnl(Decimal("100.5")) == 1
     assert position.value(Decimal("100.5")) == 201
-    assert (position.unrealised_pnl(None), position.value(None)) == (0, 200)
+    assert (position.unrealised_pnl(None), position.value(None)) == (Decimal(0), Decimal(200))
 
 
 def test_dust_is_kept_exactly_and_goes_exactly() -> None:
