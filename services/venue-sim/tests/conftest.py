@@ -19,6 +19,7 @@ from pitwire.venue_sim.core.generated import GeneratedMarket
 from pitwire.venue_sim.core.ledger import Account
 from pitwire.venue_sim.core.limits import Limits, RateLimiter
 from pitwire.venue_sim.core.market import MarketDriver, Move
+from pitwire.venue_sim.core.order_lists import submit_oco
 from pitwire.venue_sim.core.rules import SymbolRules
 from pitwire.venue_sim.core.types import NewOrder, OrderType, Side, TimeInForce
 from pitwire.venue_sim.handlers.security import Key, Keyring
@@ -128,6 +129,7 @@ class Bench:
         for account_id in ("main", "other"):
             self.exchange.accounts[account_id] = Account(account_id, {"USDT": d("10000"), "BTC": d("10")})
         self.now_ms = 1000
+        self.tracked: list[Any] = []
         self.count = 0
         self.quote()
 
@@ -152,6 +154,30 @@ class Bench:
         if "id=" not in text:
             text += f" id=o{self.count}"
         return self.exchange.submit(account, new_order(text), now_ms=self.now_ms)
+
+    def last(self, *prices: str) -> list[Any]:
+        """Trades of the market at these prices, around which it quotes; the reports of what they did."""
+        reports: list[Any] = []
+        for price in prices:
+            self.now_ms += 1
+            middle = Decimal(price)
+            self.quote(f"{middle - 1}*100", f"{middle}*100", last=str(self.exchange.listings["BTCUSDT"].last_price))
+            effects = self.trade("BUY", price, "0.001")
+            reports += self.effects.reports + effects.reports
+            self.tracked += effects.tracked
+        return reports
+
+    def oco(self, above: str, below: str, account: str = "main") -> tuple[Any, Any]:
+        self.count += 1
+        above, below = f"{above} id=a{self.count}", f"{below} id=b{self.count}"
+        return submit_oco(
+            self.exchange,
+            account,
+            new_order(above),
+            new_order(below),
+            client_list_id=f"l{self.count}",
+            now_ms=self.now_ms,
+        )
 
     def balances(self, account: str = "main") -> dict[str, tuple[Decimal, Decimal]]:
         return {

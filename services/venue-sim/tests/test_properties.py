@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from decimal import Decimal
 from typing import Any
 
@@ -11,25 +12,41 @@ from hypothesis import strategies as st
 
 from pitwire.venue_sim.core.errors import VenueError
 from pitwire.venue_sim.core.exchange import Exchange, Fees
-from pitwire.venue_sim.core.records import RecordError, Restorer, account_record, effect_records
+from pitwire.venue_sim.core.records import account_record, effect_records
+from pitwire.venue_sim.core.restore import RecordError, Restorer
 from pitwire.venue_sim.core.types import Side
 
 PRICES = st.sampled_from(
     ["99.70", "99.80", "99.85", "99.90", "99.95", "100.00", "100.05", "100.10", "100.20", "100.30"]
 )
 QUANTITIES = st.sampled_from(["0.1", "0.5", "1", "2.5", "7"])
+FORMS = [
+    "MARKET {q}",
+    "LIMIT {q} @ {p} GTC",
+    "LIMIT {q} @ {p} IOC stp=EXPIRE_TAKER",
+    "LIMIT {q} @ {p} FOK stp=EXPIRE_MAKER",
+    "LIMIT {q} @ {p} GTC stp=EXPIRE_BOTH",
+    "LIMIT {q} @ {p} GTC stp=DECREMENT",
+    "LIMIT {q} @ {p} GTC iceberg=0.1",
+    "LIMIT_MAKER {q} @ {p}",
+    "STOP_LOSS {q} stop={p}",
+    "TAKE_PROFIT {q} stop={p}",
+    "STOP_LOSS_LIMIT {q} @ {p} stop={p}",
+    "STOP_LOSS {q} trail=10",
+    "TAKE_PROFIT_LIMIT {q} @ {p} stop={p} trail=15",
+]
 ORDERS = st.tuples(
     st.sampled_from(["main", "other"]),
     st.sampled_from(["BUY", "SELL"]),
-    st.sampled_from(
-        ["MARKET {q}", "LIMIT {q} @ {p} GTC", "LIMIT {q} @ {p} IOC", "LIMIT {q} @ {p} FOK", "LIMIT_MAKER {q} @ {p}"]
-    ),
+    st.sampled_from(FORMS),
     PRICES,
     QUANTITIES,
 )
 STEPS = st.one_of(
     ORDERS,
     st.tuples(st.just("cancel"), st.integers(0, 50)),
+    st.tuples(st.just("amend"), st.integers(0, 50), QUANTITIES),
+    st.tuples(st.just("oco"), st.sampled_from(["BUY", "SELL"]), PRICES, PRICES, QUANTITIES),
     st.tuples(st.just("trade"), st.sampled_from(["BUY", "SELL"]), PRICES, QUANTITIES),
     st.tuples(st.just("quote"), st.sampled_from(["99.70", "99.90", "100.10", "100.30"])),
 )
@@ -57,6 +74,10 @@ class Run:
             order = self.exchange.orders.get(step[1])
             if order is not None and order.is_open:
                 self.effects(self.exchange.cancel(order, cancel_id="c", now_ms=1))
+        elif step[0] == "amend":
+            self.amend(step[1], step[2])
+        elif step[0] == "oco":
+            self.oco(*step[1:])
         elif step[0] == "trade":
             best = self.exchange.listings["BTCUSDT"].book.best(Side(step[1]).opposite)
             price = f"{best[0]}" if best else step[2]
@@ -75,6 +96,20 @@ class Run:
                 return
             self.effects(effects)
 
+    def amend(self, number: int, quantity: str) -> None:
+        order = self.exchange.orders.get(number)
+        if order is not None and order.is_open:
+            with contextlib.suppress(VenueError):
+                new_id = f"amended-{self.exchange.next_exec_id}"
+                self.effects(self.exchange.amend(order, Decimal(quantity), new_id, now_ms=1))
+
+    def oco(self, side: str, one: str, two: str, quantity: str) -> None:
+        high, low = max(one, two, key=Decimal), min(one, two, key=Decimal)
+        limit, stop = f"{side} LIMIT_MAKER {quantity} @ {{}}", f"{side} STOP_LOSS {quantity} stop={{}}"
+        above, below = (limit, stop) if side == "SELL" else (stop, limit)
+        with contextlib.suppress(VenueError):
+            self.effects(self.bench.oco(above.format(high), below.format(low))[1])
+
 
 def assert_books_balance(exchange: Exchange) -> None:
     for account in exchange.accounts.values():
@@ -84,7 +119,8 @@ def assert_books_balance(exchange: Exchange) -> None:
                 asset = "USDT" if order.side is Side.BUY else "BTC"
                 held[asset] = held.get(asset, Decimal(0)) + order.locked
                 assert order.is_open or order.locked == 0
-                assert 0 <= order.cum_quantity <= order.quantity
+                assert 0 <= order.cum_quantity + order.prevented_quantity <= order.quantity
+                assert order.locked >= 0
         for asset, balance in account.balances.items():
             assert balance.locked == held.get(asset, 0)
             assert balance.free >= 0
@@ -145,10 +181,23 @@ def facts(exchange: Exchange) -> dict[str, Any]:
             for asset, balance in account.balances.items()
         },
         "orders": {
-            number: (order.status, order.cum_quantity, order.cum_quote, order.locked, order.leaves_quantity)
+            number: (
+                order.status,
+                order.client_order_id,
+                order.cum_quantity,
+                order.cum_quote,
+                order.locked,
+                order.leaves_quantity,
+                order.is_working,
+                order.trailing_ms,
+                order.extreme_price,
+            )
             for number, order in exchange.orders.items()
         },
         "trades": exchange.trades,
+        "lists": exchange.lists,
+        "prevented": exchange.prevented,
+        "stops": [order.venue_order_id for order in listing.stops],
         "next": (exchange.next_order_id, exchange.next_exec_id, listing.next_trade_id),
         "open": [order.venue_order_id for order in exchange.open_orders("main", "BTCUSDT")],
     }

@@ -24,7 +24,7 @@ from pitwire.venue_sim.core.generated import GeneratedMarket
 from pitwire.venue_sim.core.limits import RateLimiter
 from pitwire.venue_sim.core.market import BarSource, MarketDriver
 from pitwire.venue_sim.core.recorded import RecordingError
-from pitwire.venue_sim.core.records import RecordError
+from pitwire.venue_sim.core.restore import RecordError
 from pitwire.venue_sim.handlers.assembly import MismatchError, Opening, assemble
 from pitwire.venue_sim.handlers.feeds import Feeds
 from pitwire.venue_sim.handlers.metrics import exposition

@@ -41,6 +41,7 @@ class Book:
         self._arrivals += 1
         order.priority = self._arrivals
         order.ahead = self._market[order.side].get(order.limit_price, ZERO)
+        order.shown = min(order.iceberg_quantity, order.leaves_quantity)
         insort(self._users[order.side], _entry(order))
 
     def remove(self, order: Order) -> None:
@@ -51,15 +52,30 @@ class Book:
         if index < len(entries) and entries[index][2] is order:
             del entries[index]
 
+    def show_next(self, order: Order, traded: Decimal) -> None:
+        """An iceberg whose shown part has traded shows the next one, from the back of the queue."""
+        if not order.iceberg_quantity:
+            return
+        order.shown -= traded
+        if order.shown <= 0:
+            self.remove(order)
+            self.add(order)
+
     # ---------------------------------------------------------------------------------------------------- matching
-    def plan(self, side: Side, quantity: Decimal, limit_price: Decimal | None) -> list[Match]:
-        """What a taker of `side` would trade with, best price first and in queue order; None as limit is any price."""
+    def plan(
+        self, side: Side, quantity: Decimal, limit_price: Decimal | None, *, skip_account: str | None = None
+    ) -> list[Match]:
+        """What a taker of `side` would trade with, best price first and in queue order; None as limit is any price.
+
+        With `skip_account` the orders of that account are left out.
+        """
         matches: list[Match] = []
         leaves = quantity
         for price, market, orders in self._levels(side.opposite):
             if leaves <= 0 or (limit_price is not None and _is_worse(side, price, limit_price)):
                 break
-            leaves = _plan_level(matches, price, market, orders, leaves)
+            makers = orders if skip_account is None else [o for o in orders if o.account_id != skip_account]
+            leaves = _plan_level(matches, price, market, makers, leaves)
         return matches
 
     def take_market(self, maker_side: Side, price: Decimal, quantity: Decimal) -> None:
@@ -80,6 +96,8 @@ class Book:
         Users' orders are not changed here; the caller fills them, then calls `top_up`.
         """
         self._target = {Side.BUY: bids, Side.SELL: asks}
+        # Until the new quotes stand, nothing of the market does: an iceberg that queues again has none in front.
+        self._market = {Side.BUY: {}, Side.SELL: {}}
         crossings = [match for side in Side if self._users[side.opposite] for match in self._cross(side)]
         for side in Side:
             queued = [entry[2] for entry in self._users[side] if entry[2].ahead]
@@ -175,7 +193,7 @@ def _is_worse(side: Side, price: Decimal, than: Decimal) -> bool:
 
 
 def _visible(order: Order) -> Decimal:
-    return min(order.leaves_quantity, order.iceberg_quantity) if order.iceberg_quantity else order.leaves_quantity
+    return order.shown if order.iceberg_quantity else order.leaves_quantity
 
 
 def _plan_level(matches: list[Match], price: Decimal, market: Decimal, orders: list[Order], leaves: Decimal) -> Decimal:
@@ -187,7 +205,7 @@ def _plan_level(matches: list[Match], price: Decimal, market: Decimal, orders: l
             matches.append(Match(None, price, part))
             taken += part
             leaves -= part
-        part = min(order.leaves_quantity, leaves)
+        part = min(_visible(order), leaves)
         if part > 0:
             matches.append(Match(order, price, part))
             leaves -= part
@@ -197,4 +215,17 @@ def _plan_level(matches: list[Match], price: Decimal, market: Decimal, orders: l
     if part > 0:
         matches.append(Match(None, price, part))
         leaves -= part
+    return _plan_hidden(matches, price, orders, leaves)
+
+
+def _plan_hidden(matches: list[Match], price: Decimal, orders: list[Order], leaves: Decimal) -> Decimal:
+    """Add the matches with what icebergs show only after all else at the price has traded, part by part in turn."""
+    hidden = [(order, order.leaves_quantity - order.shown) for order in orders if order.iceberg_quantity]
+    while leaves > 0 and hidden:
+        order, quantity = hidden.pop(0)
+        part = min(order.iceberg_quantity, quantity, leaves)
+        if part > 0:
+            matches.append(Match(order, price, part))
+            leaves -= part
+            hidden.append((order, quantity - part))
     return leaves

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from pitwire.venue_sim.core.types import ExecType, Order, Report, Trade
+from pitwire.venue_sim.core.types import ExecType, Order, OrderList, Prevented, Report, Trade
 
 if TYPE_CHECKING:
     from pitwire.venue_sim.core.exchange import Exchange
@@ -19,9 +19,22 @@ class Effects:
         self._exchange = exchange
         self.now_ms = now_ms
         self.reports: list[Report] = []
+        self.tracked: list[Order] = []
+        """Trailing stop orders that moved their extreme price."""
+        self.lists: list[tuple[OrderList, bool]] = []
+        """Order lists that began or ended, with whether they are done."""
+        self.prevented: list[Prevented] = []
 
     def report(
-        self, order: Order, exec_type: ExecType, *, trade: Trade | None = None, cancel_id: str = "", reason: str = ""
+        self,
+        order: Order,
+        exec_type: ExecType,
+        *,
+        trade: Trade | None = None,
+        cancel_id: str = "",
+        orig_id: str = "",
+        reason: str = "",
+        prevented: Prevented | None = None,
     ) -> None:
         """Note one change of an order with its values right now."""
         exchange = self._exchange
@@ -33,13 +46,14 @@ class Effects:
                 status=order.status,
                 ts_ms=self.now_ms,
                 client_order_id=cancel_id or order.client_order_id,
-                orig_client_order_id=order.client_order_id if cancel_id else "",
+                orig_client_order_id=order.client_order_id if cancel_id else orig_id,
                 quantity=order.quantity,
                 cum_quantity=order.cum_quantity,
                 cum_quote=order.cum_quote,
                 working_ms=order.working_ms,
                 trade=trade,
                 reason=reason,
+                prevented=prevented,
             )
         )
         exchange.next_exec_id += 1

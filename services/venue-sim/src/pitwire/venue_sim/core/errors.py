@@ -29,6 +29,11 @@ def cancel_rejected(text: str = UNKNOWN_ORDER) -> VenueError:
     return VenueError(-2011, text)
 
 
+def amend_rejected(text: str) -> VenueError:
+    """The matching engine refuses an amendment."""
+    return VenueError(-2038, text)
+
+
 def no_such_order() -> VenueError:
     """A query names an order that the account never had."""
     return VenueError(-2013, "Order does not exist.")

@@ -1,23 +1,25 @@
 """The venue's state and the decisions on it: accounts, listings, orders, cancels and the market's own moves."""
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from pitwire.venue_sim.core import errors
+from pitwire.venue_sim.core import errors, order_lists
 from pitwire.venue_sim.core.book import Book, Ladder
 from pitwire.venue_sim.core.effects import Effects
 from pitwire.venue_sim.core.ledger import Account
 from pitwire.venue_sim.core.matching import Matcher
-from pitwire.venue_sim.core.rules import SymbolRules, check_counts, check_filters
+from pitwire.venue_sim.core.rules import SymbolRules, check_amended, check_counts, check_filters
+from pitwire.venue_sim.core.triggers import funding_price, triggers_at_once
 from pitwire.venue_sim.core.types import (
     STOP_KINDS,
     ExecType,
     NewOrder,
     Order,
+    OrderList,
     OrderStatus,
     OrderType,
+    Prevented,
     Side,
     Trade,
 )
@@ -25,6 +27,8 @@ from pitwire.venue_sim.core.units import ZERO, floor_to
 
 USER_TRADE_ID_BASE = 10**12
 """Users' trades are numbered from here per symbol, apart from the market's own, so that either sequence has no gap."""
+AMENDS_MAX = 10
+REASON_OCO = "OCO_TRIGGER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,11 @@ class Exchange:
         self.accounts: dict[str, Account] = {}
         self.orders: dict[int, Order] = {}
         self.trades: dict[tuple[str, str], list[Trade]] = {}
+        self.lists: dict[int, OrderList] = {}
+        self.prevented: list[Prevented] = []
         self.next_order_id = 1
         self.next_exec_id = 1
+        self.next_list_id = 0
         self.reference_price: Callable[[str], Decimal] = lambda symbol: self.listings[symbol].last_price
         self.revision = 0
         """Grows with every change of any book: the source of depth update ids."""
@@ -102,7 +109,7 @@ class Exchange:
         """
         order = self.check_new(account_id, new, now_ms=now_ms)
         effects = Effects(self, now_ms)
-        self._accept(order, effects)
+        self.accept(order, effects)
         return order, effects
 
     def check_new(self, account_id: str, new: NewOrder, *, now_ms: int) -> Order:
@@ -119,12 +126,20 @@ class Exchange:
             raise errors.order_rejected(errors.DUPLICATE_ORDER)
         order = self._draft(account_id, new, now_ms)
         self._check_market_state(listing, order)
+        self.check_funds(order)
+        return order
+
+    def check_funds(self, order: Order) -> None:
+        """Set what a new order will hold, or refuse it when its account has less."""
+        listing = self.listings[order.symbol]
         needed = self._matcher.funds_needed(listing, order)
-        asset = listing.rules.quote if new.side is Side.BUY else listing.rules.base
-        if needed > self.accounts[account_id].free(asset):
+        if needed > self.accounts[order.account_id].free(self._held_asset(order)):
             raise errors.order_rejected(errors.INSUFFICIENT_BALANCE)
         order.locked = needed
-        return order
+
+    def _held_asset(self, order: Order) -> str:
+        rules = self.listings[order.symbol].rules
+        return rules.quote if order.side is Side.BUY else rules.base
 
     def _check_counts(self, account_id: str, new: NewOrder, listing: Listing) -> None:
         open_orders = self._open.get((account_id, new.symbol), {})
@@ -141,7 +156,7 @@ class Exchange:
         quantity = new.quantity
         if quantity is None:
             quantity = self._quantity_for_quote(self.listings[new.symbol], new.side, new.quote_quantity or ZERO)
-        return Order(
+        order = Order(
             venue_order_id=self.next_order_id,
             account_id=account_id,
             client_order_id=new.client_order_id,
@@ -161,6 +176,8 @@ class Exchange:
             created_ms=now_ms,
             updated_ms=now_ms,
         )
+        order.hold_price = funding_price(order, self.listings[new.symbol].last_price)
+        return order
 
     def _quantity_for_quote(self, listing: Listing, side: Side, quote: Decimal) -> Decimal:
         """How much base a market order for an amount of quote is: what the book gives for it, in whole lots."""
@@ -185,15 +202,15 @@ class Exchange:
             best = listing.book.best(order.side.opposite)
             if best is not None and self._matcher.crosses(order, best[0]):
                 raise errors.order_rejected(errors.WOULD_MATCH)
-        if order.order_type in STOP_KINDS and self._matcher.triggers(order, listing.last_price):
+        if order.order_type in STOP_KINDS and triggers_at_once(order, listing.last_price):
             raise errors.order_rejected(errors.WOULD_TRIGGER)
 
-    def _accept(self, order: Order, effects: Effects) -> None:
-        self.next_order_id += 1
+    def accept(self, order: Order, effects: Effects) -> None:
+        """Take a checked order in: hold its funds, then wait for its trigger or go to work."""
+        self.next_order_id = max(self.next_order_id, order.venue_order_id + 1)
         listing = self.listings[order.symbol]
         account = self.accounts[order.account_id]
-        asset = listing.rules.quote if order.side is Side.BUY else listing.rules.base
-        account.change(asset, free=-order.locked, locked=order.locked)
+        account.change(self._held_asset(order), free=-order.locked, locked=order.locked)
         self.register(order)
         if order.order_type in STOP_KINDS:
             listing.stops.append(order)
@@ -210,9 +227,9 @@ class Exchange:
         if order.is_open:
             self._open.setdefault((order.account_id, order.symbol), {})[order.venue_order_id] = order
 
-    # ------------------------------------------------------------------------------------------------------ endings
+    # ------------------------------------------------------------------------------------------- changes and endings
     def cancel(self, order: Order, *, cancel_id: str, now_ms: int) -> Effects:
-        """Take an open order out of the book and give its funds back.
+        """Take an open order out of the book and give its funds back; a leg takes its whole list with it.
 
         Raises:
             VenueError: -2011 when it is not open any more.
@@ -220,11 +237,82 @@ class Exchange:
         if not order.is_open:
             raise errors.cancel_rejected()
         effects = Effects(self, now_ms)
-        self.finish(order, OrderStatus.CANCELED, effects, cancel_id=cancel_id)
+        for leg in order_lists.open_legs(self, order):
+            self.finish(leg, OrderStatus.CANCELED, effects, cancel_id=cancel_id)
         return effects
 
+    def amend(self, order: Order, quantity: Decimal, client_order_id: str, *, now_ms: int) -> Effects:
+        """Lower an open order's quantity; it keeps its id and its place in the queue.
+
+        Raises:
+            VenueError: -2038 when that is no decrease, or the order was amended too often; -1013 for a filter.
+        """
+        if order.amends >= AMENDS_MAX:
+            raise errors.amend_rejected("The maximum number of amendments of this order is reached.")
+        if quantity >= order.quantity:
+            raise errors.amend_rejected("Order amend (quantity increase) is not supported.")
+        if quantity <= order.cum_quantity + order.prevented_quantity:
+            raise errors.amend_rejected("The requested action would leave nothing of the order.")
+        check_amended(self.listings[order.symbol].rules, order, quantity)
+        effects = Effects(self, now_ms)
+        self._release(order, self._held_by(order, order.quantity - quantity))
+        old_id = order.client_order_id
+        order.quantity, order.client_order_id, order.updated_ms = quantity, client_order_id, now_ms
+        order.amends += 1
+        self.register(order)
+        effects.report(order, ExecType.REPLACED, orig_id=old_id)
+        return effects
+
+    def prevent(self, order: Order, quantity: Decimal) -> None:
+        """Take away a quantity that would have traded with the order's own account."""
+        order.prevented_quantity += quantity
+        if order.order_type is not OrderType.MARKET:
+            self._release(order, self._held_by(order, quantity))
+
+    def note_prevented(
+        self, taker: Order, maker: Order, price: Decimal, quantity: Decimal, effects: Effects
+    ) -> Prevented:
+        """Remember a match that did not happen."""
+        prevented = Prevented(
+            match_id=len(self.prevented),
+            account_id=taker.account_id,
+            symbol=taker.symbol,
+            taker_order_id=taker.venue_order_id,
+            maker_order_id=maker.venue_order_id,
+            price=price,
+            quantity=quantity,
+            stp_mode=taker.stp_mode,
+            ts_ms=effects.now_ms,
+        )
+        self.prevented.append(prevented)
+        effects.prevented.append(prevented)
+        return prevented
+
+    def end_other_legs(self, order: Order, effects: Effects) -> None:
+        """An order of a list trades or begins to work: the other leg ends."""
+        for leg in order_lists.open_legs(self, order):
+            if leg is not order:
+                self.finish(leg, OrderStatus.EXPIRED, effects, reason=REASON_OCO)
+        order_lists.note_end(self, order, effects)
+
+    def _held_by(self, order: Order, quantity: Decimal) -> Decimal:
+        if not order.funded:
+            return ZERO
+        return quantity * order.hold_price if order.side is Side.BUY else quantity
+
+    def _release(self, order: Order, amount: Decimal) -> None:
+        self.accounts[order.account_id].change(self._held_asset(order), free=amount, locked=-amount)
+        order.locked -= amount
+
     def finish(
-        self, order: Order, status: OrderStatus, effects: Effects, *, cancel_id: str = "", reason: str = ""
+        self,
+        order: Order,
+        status: OrderStatus,
+        effects: Effects,
+        *,
+        cancel_id: str = "",
+        reason: str = "",
+        prevented: Prevented | None = None,
     ) -> None:
         """End an order that is not filled: out of the book, funds back, one report."""
         listing = self.listings[order.symbol]
@@ -236,17 +324,16 @@ class Exchange:
         exec_type = ExecType.CANCELED if status is OrderStatus.CANCELED else ExecType.EXPIRED
         if status is OrderStatus.EXPIRED_IN_MATCH:
             exec_type = ExecType.TRADE_PREVENTION
-        effects.report(order, exec_type, cancel_id=cancel_id, reason=reason)
+        effects.report(order, exec_type, cancel_id=cancel_id, reason=reason, prevented=prevented)
+        if order.list_id >= 0:
+            order_lists.note_end(self, order, effects)
 
     def close(self, order: Order, status: OrderStatus, now_ms: int) -> None:
         """Set a final state and release what the order still holds."""
         order.status = status
         order.updated_ms = now_ms
         if order.locked:
-            rules = self.listings[order.symbol].rules
-            asset = rules.quote if order.side is Side.BUY else rules.base
-            self.accounts[order.account_id].change(asset, free=order.locked, locked=-order.locked)
-            order.locked = ZERO
+            self._release(order, order.locked)
         self.forget_open(order)
 
     def forget_open(self, order: Order) -> None:
@@ -277,8 +364,4 @@ class Exchange:
                 self._matcher.fill_maker(listing, match, effects)
         listing.book.top_up()
         listing.last_price = price
-        self._matcher.trigger_stops(listing, price, effects)
-
-    def counts(self) -> Counter[str]:
-        """How many orders are in each state."""
-        return Counter(order.status.value for order in self.orders.values())
+        self._matcher.show_trade(listing, price, effects)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from pitwire.venue_sim.core.book import Match
 from pitwire.venue_sim.core.effects import Effects
+from pitwire.venue_sim.core.triggers import sees_trade
 from pitwire.venue_sim.core.types import (
     MARKET_KINDS,
     ExecType,
@@ -15,7 +16,7 @@ from pitwire.venue_sim.core.types import (
     TimeInForce,
     Trade,
 )
-from pitwire.venue_sim.core.units import ZERO, cut
+from pitwire.venue_sim.core.units import ZERO, cut, floor_to
 
 if TYPE_CHECKING:
     from pitwire.venue_sim.core.exchange import Exchange, Listing
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 REASON_LIQUIDITY = "INSUFFICIENT_LIQUIDITY"
 REASON_IOC = "UNFILLED_IOC_QUANTITY_EXPIRED"
 REASON_FOK = "UNFILLED_FOK_ORDER_EXPIRED"
+NO_STP = "NONE"
 
 
 class Matcher:
@@ -34,14 +36,13 @@ class Matcher:
     # ------------------------------------------------------------------------------------------------------- checks
     def funds_needed(self, listing: "Listing", order: Order) -> Decimal:
         """What an order must hold: base for a sell; for a buy its limit value, or what the book asks for it now."""
+        if not order.funded:
+            return ZERO
         if order.side is Side.SELL:
-            return order.quantity
-        if order.order_type not in MARKET_KINDS:
-            return order.limit_price * order.quantity
+            return order.leaves_quantity
         if order.order_type is OrderType.MARKET:
-            matches = listing.book.plan(Side.BUY, order.quantity, None)
-            return sum((match.price * match.quantity for match in matches), ZERO)
-        return order.stop_price * order.quantity
+            return sum((match.price * match.quantity for match in self._offers(listing, order, None)), ZERO)
+        return order.hold_price * order.leaves_quantity
 
     def crosses(self, order: Order, opposite_price: Decimal) -> bool:
         """Would the order trade with a resting order at `opposite_price`?"""
@@ -49,26 +50,45 @@ class Matcher:
             return order.limit_price >= opposite_price
         return order.limit_price <= opposite_price
 
-    def triggers(self, order: Order, last_price: Decimal) -> bool:
-        """Does a trade at `last_price` wake the stop order?"""
-        if not last_price:
-            return False
-        rises = (order.side is Side.BUY) == (order.order_type in {OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT})
-        return last_price >= order.stop_price if rises else last_price <= order.stop_price
-
     # ----------------------------------------------------------------------------------------------------- matching
     def work(self, listing: "Listing", order: Order, effects: Effects) -> None:
         """Match a working order and settle what it has left: rest, or expire."""
         limit = None if order.order_type in MARKET_KINDS else order.limit_price
-        matches = listing.book.plan(order.side, order.leaves_quantity, limit)
-        offered = sum((match.quantity for match in matches), ZERO)
-        if order.time_in_force is TimeInForce.FOK and offered < order.leaves_quantity:
-            self._exchange.finish(order, OrderStatus.EXPIRED, effects, reason=REASON_FOK)
-            return
-        for match in matches:
-            self._take(listing, order, match, effects)
+        if order.time_in_force is TimeInForce.FOK:
+            offered = sum((match.quantity for match in self._offers(listing, order, limit)), ZERO)
+            if offered < order.leaves_quantity:
+                self._exchange.finish(order, OrderStatus.EXPIRED, effects, reason=REASON_FOK)
+                return
+        while order.is_open:
+            matches = self._affordable(listing, order, listing.book.plan(order.side, order.leaves_quantity, limit))
+            own = next((number for number, match in enumerate(matches) if _is_own(order, match)), None)
+            for match in matches[:own]:
+                self._take(listing, order, match, effects)
+            if own is None:
+                break
+            self._prevent(order, matches[own], effects)
         if order.is_open:
             self._settle_rest(listing, order, effects)
+
+    def _offers(self, listing: "Listing", order: Order, limit: Decimal | None) -> list[Match]:
+        """What others offer an order."""
+        skip = order.account_id if order.stp_mode != NO_STP else None
+        return listing.book.plan(order.side, order.leaves_quantity, limit, skip_account=skip)
+
+    def _affordable(self, listing: "Listing", order: Order, matches: list[Match]) -> list[Match]:
+        """The part of the matches that a buy at market price can pay for, in whole lots."""
+        if order.side is Side.SELL or order.order_type not in MARKET_KINDS:
+            return matches
+        left = order.locked
+        affordable: list[Match] = []
+        for match in matches:
+            cost = match.price * match.quantity
+            if cost > left and not _is_own(order, match):
+                part = floor_to(left / match.price, listing.rules.lot_step)
+                return [*affordable, match._replace(quantity=part)] if part else affordable
+            affordable.append(match)
+            left -= cost
+        return affordable
 
     def _settle_rest(self, listing: "Listing", order: Order, effects: Effects) -> None:
         if order.order_type in MARKET_KINDS:
@@ -83,10 +103,31 @@ class Matcher:
         listing.next_trade_id += 1
         if match.maker is None:
             listing.book.take_market(taker.side.opposite, match.price, match.quantity)
-            self._fill(listing, taker, match, trade_id, is_maker=False, effects=effects)
-            return
         self._fill(listing, taker, match, trade_id, is_maker=False, effects=effects)
-        self._fill(listing, match.maker, match, trade_id, is_maker=True, effects=effects)
+        if match.maker is not None:
+            self._fill(listing, match.maker, match, trade_id, is_maker=True, effects=effects)
+
+    def _prevent(self, taker: Order, match: Match, effects: Effects) -> None:
+        """Instead of a trade of an account with itself: what the taker's mode says (Binance Spot, STP FAQ)."""
+        maker, exchange = match.maker, self._exchange
+        if maker is None:
+            return
+        quantity = min(taker.leaves_quantity, maker.leaves_quantity)
+        prevented = exchange.note_prevented(taker, maker, match.price, quantity, effects)
+        ended = [maker, taker] if taker.stp_mode == "EXPIRE_BOTH" else []
+        if taker.stp_mode == "EXPIRE_TAKER":
+            ended = [taker]
+        elif taker.stp_mode == "EXPIRE_MAKER":
+            ended = [maker]
+        elif taker.stp_mode == "DECREMENT":
+            for order in (maker, taker):
+                exchange.prevent(order, quantity)
+            ended = [order for order in (maker, taker) if order.leaves_quantity == 0]
+            for order in (maker, taker):
+                if order.leaves_quantity > 0:
+                    effects.report(order, ExecType.TRADE_PREVENTION, prevented=prevented)
+        for order in ended:
+            exchange.finish(order, OrderStatus.EXPIRED_IN_MATCH, effects, prevented=prevented)
 
     def fill_maker(self, listing: "Listing", match: Match, effects: Effects) -> None:
         """The market trades with a user's resting order."""
@@ -105,8 +146,7 @@ class Matcher:
         rate = exchange.fees.maker if is_maker else exchange.fees.taker
         if order.side is Side.BUY:
             fee, fee_currency = cut(quantity * rate), rules.base
-            held = quote if order.order_type in MARKET_KINDS else order.limit_price * quantity
-            held = min(held, order.locked)
+            held = quote if order.order_type in MARKET_KINDS else order.hold_price * quantity
             account.change(rules.quote, free=held - quote, locked=-held)
             account.change(rules.base, free=quantity - fee)
         else:
@@ -127,28 +167,49 @@ class Matcher:
         if order.leaves_quantity == 0:
             listing.book.remove(order)
             exchange.close(order, OrderStatus.FILLED, effects.now_ms)
+        elif is_maker:
+            listing.book.show_next(order, quantity)
         effects.report(order, ExecType.TRADE, trade=trade)
+        if order.list_id >= 0:
+            exchange.end_other_legs(order, effects)
 
     # -------------------------------------------------------------------------------------------------------- stops
-    def trigger_stops(self, listing: "Listing", last_price: Decimal, effects: Effects) -> None:
-        """Wake the stop orders that a trade at `last_price` triggers, oldest first."""
-        for order in [stop for stop in listing.stops if self.triggers(stop, last_price)]:
+    def show_trade(self, listing: "Listing", price: Decimal, effects: Effects) -> None:
+        """Show a market trade to the waiting stop orders, oldest first; put to work those that it triggers."""
+        for order in list(listing.stops):
             if not order.is_open:
                 continue
-            listing.stops.remove(order)
-            order.working_ms = effects.now_ms
-            self._fund_market_stop(listing, order)
-            effects.report(order, ExecType.NEW)
-            self.work(listing, order, effects)
+            tracked = (order.trailing_ms, order.extreme_price)
+            if sees_trade(order, price, effects.now_ms):
+                self._wake(listing, order, effects)
+            elif tracked != (order.trailing_ms, order.extreme_price):
+                effects.tracked.append(order)
 
-    def _fund_market_stop(self, listing: "Listing", order: Order) -> None:
-        """A buy stop that becomes a market order may need more than it held; it buys what the account can pay for."""
-        if order.side is Side.SELL or order.order_type not in MARKET_KINDS:
-            return
+    def _wake(self, listing: "Listing", order: Order, effects: Effects) -> None:
+        listing.stops.remove(order)
+        self._exchange.end_other_legs(order, effects)
+        order.working_ms = order.updated_ms = effects.now_ms
+        self._fund(listing, order)
+        effects.report(order, ExecType.NEW)
+        self.work(listing, order, effects)
+
+    def _fund(self, listing: "Listing", order: Order) -> None:
+        """Hold what the order needs now: a leg of a list held nothing, a market buy may need more than its stop price.
+
+        What the account cannot pay for a market buy will not trade.
+        """
         account = self._exchange.accounts[order.account_id]
-        asset = listing.rules.quote
-        matches = listing.book.plan(Side.BUY, order.quantity, None)
-        needed = sum((match.price * match.quantity for match in matches), ZERO)
+        asset = listing.rules.quote if order.side is Side.BUY else listing.rules.base
+        order.funded = True
+        needed = self.funds_needed(listing, order)
+        if order.side is Side.BUY and order.order_type in MARKET_KINDS:
+            offers = self._offers(listing, order, None)
+            needed = sum((match.price * match.quantity for match in offers), ZERO)
         extra = min(max(ZERO, needed - order.locked), account.free(asset))
         account.change(asset, free=-extra, locked=extra)
         order.locked += extra
+
+
+def _is_own(taker: Order, match: Match) -> bool:
+    """Would the taker trade with its own account although its mode forbids that?"""
+    return match.maker is not None and match.maker.account_id == taker.account_id and taker.stp_mode != NO_STP

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 
 from pitwire.venue_sim.core.errors import filter_failure
-from pitwire.venue_sim.core.types import MARKET_KINDS, STOP_KINDS, NewOrder, OrderType
+from pitwire.venue_sim.core.types import MARKET_KINDS, STOP_KINDS, NewOrder, Order, OrderType
 from pitwire.venue_sim.core.units import decimals_of
 
 ICEBERG_PARTS_MAX = 100
@@ -13,6 +13,8 @@ TRAILING_DELTA_MAX_BIPS = 2000
 PERCENT_PRICE_UP = Decimal(5)
 PERCENT_PRICE_DOWN = Decimal("0.2")
 AVERAGE_PRICE_MINUTES = 5
+DEFAULT_STP_MODE = "EXPIRE_MAKER"
+"""What Binance's large symbols do when an order would trade with another of its own account."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +75,15 @@ def check_filters(rules: SymbolRules, order: NewOrder, *, reference_price: Decim
     delta = order.trailing_delta
     if delta is not None and not TRAILING_DELTA_MIN_BIPS <= delta <= TRAILING_DELTA_MAX_BIPS:
         raise filter_failure("TRAILING_DELTA")
+
+
+def check_amended(rules: SymbolRules, order: Order, quantity: Decimal) -> None:
+    """Refuse an amendment to a quantity that the symbol's filters do not allow (-1013)."""
+    if not _quantity_fits(rules, quantity):
+        raise filter_failure("LOT_SIZE")
+    price = order.limit_price or order.stop_price
+    if price:
+        _check_notional(rules, price * quantity)
 
 
 def check_counts(rules: SymbolRules, order: NewOrder, *, open_orders: int, open_stops: int, open_icebergs: int) -> None:
@@ -136,7 +147,7 @@ def describe(rules: SymbolRules) -> dict[str, object]:
         "filters": _filters(rules),
         "permissions": [],
         "permissionSets": [["SPOT"]],
-        "defaultSelfTradePreventionMode": "NONE",
+        "defaultSelfTradePreventionMode": DEFAULT_STP_MODE,
         "allowedSelfTradePreventionModes": ["NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH", "DECREMENT"],
     }
 

@@ -96,8 +96,9 @@ class NewOrder:
 class Order:
     """One order of an account through its whole life.
 
-    `locked` is what the order still holds of its account's balance (quote for a buy, base for a sell). `ahead` is the
-    market quantity that stands in front of it at its price.
+    `locked` is what the order still holds of its account's balance: quote at `hold_price` for a buy, base for a sell,
+    nothing while it is not `funded` (the waiting leg of an OCO). `ahead` is the market quantity that stands in front of
+    it at its price, `shown` what the book shows of an iceberg.
     """
 
     venue_order_id: int
@@ -123,11 +124,15 @@ class Order:
     cum_quote: Decimal = ZERO
     prevented_quantity: Decimal = ZERO
     locked: Decimal = ZERO
+    hold_price: Decimal = ZERO
+    funded: bool = True
+    amends: int = 0
     updated_ms: int = 0
     working_ms: int = -1
     trailing_ms: int = -1
     extreme_price: Decimal = ZERO
     ahead: Decimal = ZERO
+    shown: Decimal = ZERO
     priority: int = 0
 
     @property
@@ -162,6 +167,33 @@ class Trade(NamedTuple):
     list_id: int
 
 
+class Prevented(NamedTuple):
+    """A match that did not happen because both orders are of one account."""
+
+    match_id: int
+    account_id: str
+    symbol: str
+    taker_order_id: int
+    maker_order_id: int
+    price: Decimal
+    quantity: Decimal
+    stp_mode: str
+    ts_ms: int
+
+
+@dataclass(slots=True, kw_only=True)
+class OrderList:
+    """Two orders of which at most one trades (OCO)."""
+
+    list_id: int
+    account_id: str
+    symbol: str
+    client_list_id: str
+    order_ids: list[int]
+    ts_ms: int
+    is_done: bool = False
+
+
 class Report(NamedTuple):
     """One change of one order, with the values right after it: an executionReport before it is text."""
 
@@ -178,6 +210,7 @@ class Report(NamedTuple):
     working_ms: int
     trade: Trade | None
     reason: str
+    prevented: Prevented | None = None
 
 
 class MarketTrade(NamedTuple):

@@ -12,7 +12,7 @@ from pitwire.venue_sim.core.market import Move
 from pitwire.venue_sim.core.path import BAR_MS
 from pitwire.venue_sim.core.types import MarketTrade, Side
 from pitwire.venue_sim.core.units import scaled_text, text
-from pitwire.venue_sim.handlers import shapes
+from pitwire.venue_sim.handlers import market_shapes, shapes
 from pitwire.venue_sim.handlers.shapes import Json
 from pitwire.venue_sim.ports import MarketTime, Outbox
 
@@ -143,8 +143,8 @@ class Feeds:
         book = self._exchange.listings[symbol].book
         return {
             "lastUpdateId": self._exchange.revision,
-            "bids": shapes.levels(book.depth(Side.BUY, levels)),
-            "asks": shapes.levels(book.depth(Side.SELL, levels)),
+            "bids": market_shapes.levels(book.depth(Side.BUY, levels)),
+            "asks": market_shapes.levels(book.depth(Side.SELL, levels)),
         }
 
     def _snapshot(self, symbol: str) -> _DiffBase:
@@ -213,10 +213,10 @@ def _trade_event(symbol: str, trade: MarketTrade) -> Json:
 
 
 def _aggregate_event(symbol: str, trade: MarketTrade) -> Json:
-    return {"e": "aggTrade", "E": trade.ts_ms, "s": symbol} | shapes.aggregate_trade(trade)
+    return {"e": "aggTrade", "E": trade.ts_ms, "s": symbol} | market_shapes.aggregate_trade(trade)
 
 
 def _kline_event(move: Move) -> Json:
-    return shapes.kline_event(
+    return market_shapes.kline_event(
         move.symbol, move.candle, interval="1m", interval_ms=BAR_MS, closed=move.candle_closed, ts_ms=move.ts_ms
     )

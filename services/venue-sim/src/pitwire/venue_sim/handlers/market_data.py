@@ -8,7 +8,7 @@ from pitwire.venue_sim.core.rules import AVERAGE_PRICE_MINUTES, describe
 from pitwire.venue_sim.core.tape import Candle, Tape, combine
 from pitwire.venue_sim.core.types import Side
 from pitwire.venue_sim.core.units import SCALE, scaled_text, text
-from pitwire.venue_sim.handlers import shapes
+from pitwire.venue_sim.handlers import market_shapes, shapes
 from pitwire.venue_sim.handlers.params import INTEGER, Params
 from pitwire.venue_sim.handlers.shapes import Json
 from pitwire.venue_sim.handlers.venue import Venue
@@ -100,8 +100,8 @@ def book_snapshot(venue: Venue, symbol: str, limit: int) -> Json:
     book = venue.exchange.listings[symbol].book
     return {
         "lastUpdateId": venue.exchange.revision,
-        "bids": shapes.levels(book.depth(Side.BUY, limit)),
-        "asks": shapes.levels(book.depth(Side.SELL, limit)),
+        "bids": market_shapes.levels(book.depth(Side.BUY, limit)),
+        "asks": market_shapes.levels(book.depth(Side.SELL, limit)),
     }
 
 
@@ -111,7 +111,7 @@ def trades(venue: Venue, params: Params) -> list[Json]:
     limit = params.limit(default=ROWS_DEFAULT, largest=ROWS_MAX)
     params.finish()
     recent = list(venue.driver.tapes[symbol].trades)[-limit:]
-    return [shapes.market_trade(trade, quote_value(trade.price, trade.quantity)) for trade in recent]
+    return [market_shapes.market_trade(trade, quote_value(trade.price, trade.quantity)) for trade in recent]
 
 
 def aggregate_trades(venue: Venue, params: Params) -> list[Json]:
@@ -128,7 +128,7 @@ def aggregate_trades(venue: Venue, params: Params) -> list[Json]:
         and (end_ms is None or trade.ts_ms <= end_ms)
     ]
     forward = from_id is not None or start_ms is not None
-    return [shapes.aggregate_trade(trade) for trade in (rows[:limit] if forward else rows[-limit:])]
+    return [market_shapes.aggregate_trade(trade) for trade in (rows[:limit] if forward else rows[-limit:])]
 
 
 def klines(venue: Venue, params: Params) -> list[list[object]]:
@@ -143,7 +143,7 @@ def klines(venue: Venue, params: Params) -> list[list[object]]:
     params.ignore("timeZone")
     params.finish()
     return [
-        shapes.kline_row(candle, interval_ms)
+        market_shapes.kline_row(candle, interval_ms)
         for candle in _candles(venue.driver.tapes[symbol], interval_ms, start_ms, end_ms, limit)
     ]
 

@@ -12,7 +12,6 @@ from pitwire.venue_sim.handlers.security import check_signature, check_time
 from pitwire.venue_sim.handlers.venue import Venue
 from pitwire.venue_sim.ports import RestAnswer, RestRequest
 
-PREFIXES = ("/api/v3/", "/api/v1/")
 ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/api/v3/ping"): "ping",
     ("GET", "/api/v3/time"): "time",
@@ -33,6 +32,15 @@ ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/api/v3/openOrders"): "openOrders.status",
     ("DELETE", "/api/v3/openOrders"): "openOrders.cancelAll",
     ("GET", "/api/v3/allOrders"): "allOrders",
+    ("POST", "/api/v3/order/cancelReplace"): "order.cancelReplace",
+    ("PUT", "/api/v3/order/amend/keepPriority"): "order.amend.keepPriority",
+    ("POST", "/api/v3/orderList/oco"): "orderList.place.oco",
+    ("POST", "/api/v3/order/oco"): "orderList.place",
+    ("DELETE", "/api/v3/orderList"): "orderList.cancel",
+    ("GET", "/api/v3/orderList"): "orderList.status",
+    ("GET", "/api/v3/openOrderList"): "openOrderLists.status",
+    ("GET", "/api/v3/allOrderList"): "allOrderLists",
+    ("GET", "/api/v3/myPreventedMatches"): "myPreventedMatches",
     ("GET", "/api/v3/myTrades"): "myTrades",
     ("GET", "/api/v3/account"): "account.status",
     ("GET", "/api/v3/account/commission"): "account.commission",
@@ -41,7 +49,7 @@ ROUTES: dict[tuple[str, str], str] = {
 }
 PATHS = frozenset(path for _, path in ROUTES)
 LISTEN_KEY_PATH = "/api/v3/userDataStream"
-ORDER_OPERATIONS = frozenset({"order.place"})
+ORDER_OPERATIONS = frozenset({"order.place", "order.cancelReplace", "orderList.place.oco", "orderList.place"})
 
 
 class Rest:

@@ -1,11 +1,17 @@
 """What the venue's values look like as Binance's JSON."""
 
-from decimal import Decimal
-
 from pitwire.venue_sim.core.effects import BalanceChange
-from pitwire.venue_sim.core.tape import Candle
-from pitwire.venue_sim.core.types import OPEN_STATES, STOP_KINDS, MarketTrade, Order, Report, Side, Trade
-from pitwire.venue_sim.core.units import scaled_text, text
+from pitwire.venue_sim.core.types import (
+    OPEN_STATES,
+    STOP_KINDS,
+    Order,
+    OrderList,
+    Prevented,
+    Report,
+    Side,
+    Trade,
+)
+from pitwire.venue_sim.core.units import text
 
 Json = dict[str, object]
 NO_AMOUNT = "0.00000000"
@@ -39,7 +45,6 @@ def execution_report(report: Report) -> Json:
         "N": trade.fee_currency if trade else None,
         "T": report.ts_ms,
         "t": trade.trade_id if trade else -1,
-        "v": 0,
         "I": report.exec_id,
         "w": report.working_ms >= 0 and report.status in OPEN_STATES,
         "m": trade.is_maker if trade else False,
@@ -62,7 +67,102 @@ def execution_report(report: Report) -> Json:
         event["J"] = order.strategy_type
     if report.reason:
         event["eR"] = report.reason
+    if report.prevented is not None:
+        event |= _prevented_fields(order, report.prevented)
     return event
+
+
+def _prevented_fields(order: Order, prevented: Prevented) -> Json:
+    is_taker = order.venue_order_id == prevented.taker_order_id
+    decremented = order.prevented_quantity > 0
+    return {
+        "v": prevented.match_id,
+        "A": text(order.prevented_quantity),
+        "B": text(prevented.quantity) if decremented else NO_AMOUNT,
+        "u": prevented.match_id,
+        "U": prevented.maker_order_id if is_taker else prevented.taker_order_id,
+        "Cs": prevented.symbol,
+        "pl": text(prevented.quantity),
+        "pL": text(prevented.price),
+        "pY": text(prevented.price * prevented.quantity),
+    }
+
+
+def list_status(order_list: OrderList, orders: list[Order], *, is_done: bool, ts_ms: int) -> Json:
+    """The user data event of an order list that began or ended."""
+    return {
+        "e": "listStatus",
+        "E": ts_ms,
+        "s": order_list.symbol,
+        "g": order_list.list_id,
+        "c": "OCO",
+        "l": "ALL_DONE" if is_done else "EXEC_STARTED",
+        "L": "ALL_DONE" if is_done else "EXECUTING",
+        "r": "NONE",
+        "C": order_list.client_list_id,
+        "T": ts_ms,
+        "O": [{"s": order.symbol, "i": order.venue_order_id, "c": order.client_order_id} for order in orders],
+    }
+
+
+def order_list(one: OrderList, orders: list[Order]) -> Json:
+    """An order list as queries show it."""
+    return {
+        "orderListId": one.list_id,
+        "contingencyType": "OCO",
+        "listStatusType": "ALL_DONE" if one.is_done else "EXEC_STARTED",
+        "listOrderStatus": "ALL_DONE" if one.is_done else "EXECUTING",
+        "listClientOrderId": one.client_list_id,
+        "transactionTime": one.ts_ms,
+        "symbol": one.symbol,
+        "orders": [
+            {"symbol": order.symbol, "orderId": order.venue_order_id, "clientOrderId": order.client_order_id}
+            for order in orders
+        ],
+    }
+
+
+def amended(order: Order, *, old_id: str, exec_id: int) -> Json:
+    """The answer to an amendment."""
+    return {
+        "transactTime": order.updated_ms,
+        "executionId": exec_id,
+        "amendedOrder": {
+            "symbol": order.symbol,
+            "orderId": order.venue_order_id,
+            "orderListId": order.list_id,
+            "origClientOrderId": old_id,
+            "clientOrderId": order.client_order_id,
+            "price": text(order.limit_price),
+            "qty": text(order.quantity),
+            "executedQty": text(order.cum_quantity),
+            "preventedQty": text(order.prevented_quantity),
+            "quoteOrderQty": text(order.quote_quantity),
+            "cumulativeQuoteQty": text(order.cum_quote),
+            "status": order.status.value,
+            "timeInForce": order.time_in_force.value,
+            "type": order.order_type.value,
+            "side": order.side.value,
+            "workingTime": order.working_ms,
+            "selfTradePreventionMode": order.stp_mode,
+        },
+    }
+
+
+def prevented_match(prevented: Prevented) -> Json:
+    """A prevented match as its owner sees it."""
+    return {
+        "symbol": prevented.symbol,
+        "preventedMatchId": prevented.match_id,
+        "takerOrderId": prevented.taker_order_id,
+        "makerSymbol": prevented.symbol,
+        "makerOrderId": prevented.maker_order_id,
+        "tradeGroupId": prevented.match_id,
+        "selfTradePreventionMode": prevented.stp_mode,
+        "price": text(prevented.price),
+        "makerPreventedQuantity": text(prevented.quantity),
+        "transactTime": prevented.ts_ms,
+    }
 
 
 def account_position(changes: list[BalanceChange], ts_ms: int) -> Json:
@@ -186,81 +286,3 @@ def my_trade(trade: Trade) -> Json:
         "isMaker": trade.is_maker,
         "isBestMatch": True,
     }
-
-
-def market_trade(trade: MarketTrade, quote: int) -> Json:
-    """A trade of the market as `trades` shows it."""
-    return {
-        "id": trade.trade_id,
-        "price": scaled_text(trade.price),
-        "qty": scaled_text(trade.quantity),
-        "quoteQty": scaled_text(quote),
-        "time": trade.ts_ms,
-        "isBuyerMaker": trade.buyer_is_maker,
-        "isBestMatch": True,
-    }
-
-
-def aggregate_trade(trade: MarketTrade) -> Json:
-    """A trade of the market as `aggTrades` shows it; every trade of the path is an aggregate of its own."""
-    return {
-        "a": trade.trade_id,
-        "p": scaled_text(trade.price),
-        "q": scaled_text(trade.quantity),
-        "f": trade.trade_id,
-        "l": trade.trade_id,
-        "T": trade.ts_ms,
-        "m": trade.buyer_is_maker,
-        "M": True,
-    }
-
-
-def kline_row(candle: Candle, interval_ms: int) -> list[object]:
-    """A candle as `klines` shows it."""
-    return [
-        candle.open_ms,
-        scaled_text(candle.open),
-        scaled_text(candle.high),
-        scaled_text(candle.low),
-        scaled_text(candle.close),
-        scaled_text(candle.volume),
-        candle.open_ms + interval_ms - 1,
-        scaled_text(candle.quote_volume),
-        candle.trades,
-        scaled_text(candle.taker_volume),
-        scaled_text(candle.taker_quote_volume),
-        "0",
-    ]
-
-
-def kline_event(symbol: str, candle: Candle, *, interval: str, interval_ms: int, closed: bool, ts_ms: int) -> Json:
-    """A candle as the kline stream shows it."""
-    return {
-        "e": "kline",
-        "E": ts_ms,
-        "s": symbol,
-        "k": {
-            "t": candle.open_ms,
-            "T": candle.open_ms + interval_ms - 1,
-            "s": symbol,
-            "i": interval,
-            "f": candle.first_id,
-            "L": candle.last_id,
-            "o": scaled_text(candle.open),
-            "c": scaled_text(candle.close),
-            "h": scaled_text(candle.high),
-            "l": scaled_text(candle.low),
-            "v": scaled_text(candle.volume),
-            "n": candle.trades,
-            "x": closed,
-            "q": scaled_text(candle.quote_volume),
-            "V": scaled_text(candle.taker_volume),
-            "Q": scaled_text(candle.taker_quote_volume),
-            "B": "0",
-        },
-    }
-
-
-def levels(side: list[tuple[Decimal, Decimal]]) -> list[list[str]]:
-    """One side of a book."""
-    return [[text(price), text(quantity)] for price, quantity in side]

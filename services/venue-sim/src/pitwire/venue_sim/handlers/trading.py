@@ -3,7 +3,9 @@
 from decimal import Decimal
 from enum import StrEnum
 
+from pitwire.venue_sim.core.effects import Effects
 from pitwire.venue_sim.core.errors import VenueError, cancel_rejected
+from pitwire.venue_sim.core.rules import DEFAULT_STP_MODE
 from pitwire.venue_sim.core.types import STOP_KINDS, NewOrder, Order, OrderStatus, OrderType, Side, TimeInForce
 from pitwire.venue_sim.handlers.params import Params, missing, not_required
 from pitwire.venue_sim.handlers.shapes import Json, cancel_result, order_ack, order_full, order_result
@@ -28,6 +30,9 @@ class StpMode(StrEnum):
     EXPIRE_MAKER = "EXPIRE_MAKER"
     EXPIRE_BOTH = "EXPIRE_BOTH"
     DECREMENT = "DECREMENT"
+
+
+DEFAULT_STP = StpMode(DEFAULT_STP_MODE)
 
 
 class CancelRestriction(StrEnum):
@@ -56,6 +61,11 @@ def place_order(venue: Venue, params: Params, account_id: str) -> Json:
     response = read_response_type(params, new.order_type)
     params.finish()
     order, effects = venue.place(account_id, new)
+    return order_answer(order, effects, response)
+
+
+def order_answer(order: Order, effects: Effects, response: ResponseType) -> Json:
+    """The answer to an accepted order, as long as it was asked for."""
     if response is ResponseType.ACK:
         return order_ack(order, effects.now_ms)
     if response is ResponseType.RESULT:
@@ -132,7 +142,7 @@ def read_strategy_type(params: Params, name: str = "strategyType") -> int | None
 
 def _read_stp(params: Params) -> str:
     refusal = "This symbol does not allow the specified self-trade prevention mode."
-    return (params.choice("selfTradePreventionMode", StpMode, -1013, refusal) or StpMode.NONE).value
+    return (params.choice("selfTradePreventionMode", StpMode, -1013, refusal) or DEFAULT_STP).value
 
 
 def _check_mandatory(

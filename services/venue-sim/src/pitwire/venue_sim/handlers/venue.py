@@ -2,16 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from pitwire.venue_sim.core.effects import Effects
 from pitwire.venue_sim.core.errors import VenueError
 from pitwire.venue_sim.core.exchange import Exchange
 from pitwire.venue_sim.core.limits import RateLimiter
 from pitwire.venue_sim.core.market import MarketDriver
+from pitwire.venue_sim.core.order_lists import submit_oco
 from pitwire.venue_sim.core.records import effect_records, reject_record
-from pitwire.venue_sim.core.types import ExecType, NewOrder, Order, OrderStatus
+from pitwire.venue_sim.core.types import ExecType, NewOrder, Order, OrderList, OrderStatus
 from pitwire.venue_sim.handlers.security import Keyring
-from pitwire.venue_sim.handlers.shapes import Json, account_position, execution_report
+from pitwire.venue_sim.handlers.shapes import Json, account_position, execution_report, list_status
 from pitwire.venue_sim.ports import EventLog, MarketTime, Publisher
 
 
@@ -55,6 +57,32 @@ class Venue:
         self.commit(self.exchange.cancel(order, cancel_id=cancel_id, now_ms=self.time.market_ms()))
         return cancel_id
 
+    def place_oco(
+        self, account_id: str, above: NewOrder, below: NewOrder, client_list_id: str | None
+    ) -> tuple[OrderList, Effects]:
+        """Accept both legs of an OCO, or raise what it is refused with."""
+        now_ms = self.wall_ms()
+        self.limiter.check_order(account_id, now_ms=now_ms, orders=2)
+        order_list, effects = submit_oco(
+            self.exchange,
+            account_id,
+            above,
+            below,
+            client_list_id=client_list_id or f"venue-list-{self.exchange.next_list_id}",
+            now_ms=self.time.market_ms(),
+        )
+        self.counters.accepted += 2
+        self.limiter.count_orders(account_id, 2, now_ms=now_ms)
+        self.commit(effects)
+        return order_list, effects
+
+    def amend(self, order: Order, quantity: Decimal, client_order_id: str | None) -> int:
+        """Lower an open order's quantity; the id of the execution."""
+        exec_id = self.exchange.next_exec_id
+        new_id = client_order_id or f"amend-{exec_id}"
+        self.commit(self.exchange.amend(order, quantity, new_id, now_ms=self.time.market_ms()))
+        return exec_id
+
     def refuse(self, account_id: str, request: str, params: dict[str, str], error: VenueError) -> None:
         """Log a refused trading request."""
         self.counters.rejected += 1
@@ -77,7 +105,7 @@ class Venue:
 
     def commit(self, effects: Effects, *, by_market: bool = False) -> None:
         """Log what an operation did, then tell the clients it concerns."""
-        if not effects.reports:
+        if not effects.reports and not effects.tracked:
             return
         balances = effects.take_balances()
         self.log.append(effect_records(effects, balances))
@@ -91,6 +119,10 @@ class Venue:
             self.counters.cancels += report.exec_type is ExecType.CANCELED
             if report.status is OrderStatus.FILLED:
                 self.limiter.count_orders(account_id, -1, now_ms=self.wall_ms())
+        for order_list, is_done in effects.lists:
+            legs = [self.exchange.orders[number] for number in order_list.order_ids]
+            event = list_status(order_list, legs, is_done=is_done, ts_ms=effects.now_ms)
+            events[order_list.account_id].append(event)
         for account_id, account_events in events.items():
             changed = [change for change in balances if change[0] == account_id]
             if changed:
