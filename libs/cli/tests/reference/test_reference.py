@@ -18,7 +18,7 @@ from pitwire.cli.reference.meanings import DENIALS, NOT_SENT
 from pitwire.common import registry
 from pitwire.common.codec import encode
 from pitwire.common.config import ServiceSettings
-from pitwire.common.enums import DenialCode, NotSentReason
+from pitwire.common.enums import DenialCode, HaltScope, NotSentReason
 from pitwire.common.schemas.control import Heartbeat
 from pitwire.common.schemas.ledger import Halt
 
@@ -65,7 +65,7 @@ def test_every_json_schema_is_valid(name: str) -> None:
 
 
 def test_messages_as_they_are_encoded_fit_their_json_schema() -> None:
-    halt = Halt(halt_id="h", scope="ALL", reason="r", source="operator")
+    halt = Halt(halt_id="h", scope=HaltScope.ALL, reason="r", source="operator")
     beat = Heartbeat(service="strategy", slot="0", instance="i", ts_ns=1)
     for message in (halt, beat):
         jsonschema.validate(json.loads(encode(message)), bus_pages.message_schema("x", type(message)))

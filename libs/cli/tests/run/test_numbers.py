@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 
 from pitwire.cli.run.numbers import Numbers, StrategyNumbers, net_positions
-from pitwire.cli.run.summary import live_line, money, summary_document
+from pitwire.cli.run.summary import SpeedMeter, live_line, money, summary_document
 
 PART = StrategyNumbers(
     orders=2, fills=1, denials=0, position={"BTC-USDT.sim": Decimal("0.1")}, realised_pnl=Decimal(5), fees=Decimal(1)
@@ -56,6 +56,12 @@ def test_the_summary_holds_totals_strategies_speed_and_verdict() -> None:
 def test_without_a_database_figures_are_null_and_never_zero() -> None:
     document = summary_document(None, {}, None, seconds=1, restarts=0)
     assert {document[key] for key in ("candles", "orders", "fills", "denials", "equity", "speed_reached")} == {None}
+
+
+def test_speed_is_market_time_over_wall_time_since_the_market_was_let_go() -> None:
+    meter = SpeedMeter(market_ms=1_000, now_ns=5_000_000_000)
+    assert meter.reached(market_ms=1_000, now_ns=5_000_000_000) == 0
+    assert meter.reached(market_ms=121_000, now_ns=7_000_000_000) == 60
 
 
 def test_money_has_two_decimals() -> None:

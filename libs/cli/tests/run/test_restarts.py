@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pitwire.cli.run.restarts import (
     DEATHS_IN_A_ROW_MAX,
     FIRST_WAIT_MS,
@@ -48,5 +50,6 @@ def test_a_steady_life_forgets_earlier_deaths() -> None:
     assert restarts.total == DEATHS_IN_A_ROW_MAX + 1
 
 
-def test_a_service_that_refuses_its_configuration_is_not_started_again() -> None:
-    assert isinstance(started().on_died(exit_code=2, now_ns=NS_PER_S), GiveUp)
+@pytest.mark.parametrize("exit_code", [2, 3])
+def test_a_service_that_says_a_restart_will_not_help_is_not_started_again(exit_code: int) -> None:
+    assert isinstance(started().on_died(exit_code=exit_code, now_ns=NS_PER_S), GiveUp)

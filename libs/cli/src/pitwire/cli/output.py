@@ -97,6 +97,8 @@ def write(reply: Reply, output: Format) -> None:
         if isinstance(part, str):
             console.print(part, highlight=False, markup=False, soft_wrap=True)
         elif part.rows:
+            if part.title:
+                console.print(part.title, highlight=False, markup=False, soft_wrap=True)
             console.print(_rich_table(part))
         else:
             console.print(part.empty, highlight=False, markup=False, soft_wrap=True)
@@ -150,7 +152,7 @@ def _rich_table(table: Table) -> Any:
     from rich import box
     from rich.table import Table as RichTable
 
-    drawn = RichTable(title=table.title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    drawn = RichTable(box=box.SIMPLE_HEAD, pad_edge=False)
     for column in table.columns:
         drawn.add_column(column.name, justify="right" if column.right else "left", overflow="fold")
     for row in table.rows:

@@ -14,8 +14,8 @@ STEADY_AFTER_S: Final = 10
 """A service that lived this long had recovered: its next death counts as the first."""
 
 DEATHS_IN_A_ROW_MAX: Final = 8
-USAGE_EXIT_CODE: Final = 2
-"""A service that refuses its configuration says so with this code; starting it again changes nothing."""
+FINAL_EXIT_CODES: Final = {2: "it refuses its configuration", 3: "its journal is not the one whose rows are stored"}
+"""What a service says with these exit codes; starting it again would change nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ class Restarts:
     def on_died(self, *, exit_code: int, now_ns: int) -> StartAgain | GiveUp:
         """What to do about a death. `exit_code` is negative for a signal; `now_ns` is a monotonic reading."""
         self.total += 1
-        if exit_code == USAGE_EXIT_CODE:
-            return GiveUp("it refuses its configuration")
+        if reason := FINAL_EXIT_CODES.get(exit_code):
+            return GiveUp(reason)
         if now_ns - self._started_ns >= STEADY_AFTER_S * NS_PER_S:
             self._in_a_row = 0
         self._in_a_row += 1

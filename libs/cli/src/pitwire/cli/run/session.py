@@ -10,20 +10,24 @@ from typing import Any, Final
 
 from pitwire.cli.database import public_url
 from pitwire.cli.exit_codes import ExitCode
+from pitwire.cli.operator import Operator
 from pitwire.cli.output import Reply, note
 from pitwire.cli.run.effective import load_given, simulated_venue
 from pitwire.cli.run.folder import open_run
 from pitwire.cli.run.numbers import Numbers, NumbersReader
 from pitwire.cli.run.pacer import VenueControlFailed
 from pitwire.cli.run.plan import RunFolder
-from pitwire.cli.run.summary import live_line, summary_document
+from pitwire.cli.run.summary import SpeedMeter, live_line, summary_document
 from pitwire.cli.run.system import System, UpOptions
 from pitwire.cli.servers import DirectoryLock
 from pitwire.common.clock import NS_PER_S, SystemClock
+from pitwire.common.enums import CommandVerb
 from pitwire.common.errors import PitwireError, StoreUnavailable
 
 SUMMARY_PERIOD_S: Final = 1.0
 LOCK_TIMEOUT_S: Final = 1.0
+SETTLE_ANSWER_S: Final = 3.0
+CANCEL_COMMANDS_MAX: Final = 50
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -52,6 +56,7 @@ class _Session:
         self._system = System(options, folder, clock=self._clock, tell=note)
         self._interrupted = asyncio.Event()
         self._numbers: NumbersReader | None = None
+        self._speed: SpeedMeter | None = None
 
     async def run(self) -> Reply:
         loop = asyncio.get_running_loop()
@@ -76,11 +81,14 @@ class _Session:
             note("stopped; nothing of this run is left running")
 
     async def _trade(self, jobs: list[asyncio.Task[None]]) -> Reply:
+        began = await self._venue_status()
+        if began:
+            self._speed = SpeedMeter(market_ms=began["market_ms"], now_ns=self._clock.monotonic_ns())
         self._system.trade()
         ending = await self._until_the_end(jobs)
+        status = await self._venue_status()
         with contextlib.suppress(VenueControlFailed):
             await self._system.freeze_market()
-        status = await self._venue_status()
         await self._system.stop_strategies()
         await self._settle()
         verified = None if ending.interrupted else await self._verify()
@@ -124,12 +132,22 @@ class _Session:
         if self._system.control is None:
             return {}
         try:
-            return await self._system.control.status()
+            status = await self._system.control.status()
         except VenueControlFailed:
             return {}
+        if self._speed is not None:
+            now_ns = self._clock.monotonic_ns()
+            status["speed_reached"] = self._speed.reached(market_ms=status["market_ms"], now_ns=now_ns)
+        return status
 
     async def _settle(self) -> None:
         """Working orders are cancelled, so that nothing is left at the venue without anybody to watch it."""
+        operator = Operator(self._system.bus, self._clock, answer_timeout_s=SETTLE_ANSWER_S)
+        for account in self._system.config.accounts:
+            try:
+                await cancel_everything(operator, account)
+            except PitwireError as error:
+                note(f"working orders of {account} may be left at the venue: {error}")
 
     async def _verify(self) -> dict[str, Any]:
         from pitwire.cli.views.verified import verify_document
@@ -150,6 +168,15 @@ class _Session:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         return False
+
+
+async def cancel_everything(operator: Operator, account: str) -> int:
+    """Cancels the working orders of an account, some at a time; how many commands that took."""
+    for asked in range(1, CANCEL_COMMANDS_MAX + 1):
+        result = await operator.command(CommandVerb.CANCEL, {}, account=account, reason="the run ends")
+        if not result.data:
+            return asked
+    return CANCEL_COMMANDS_MAX
 
 
 def where_to_look(system: System, *, seconds: float) -> str:

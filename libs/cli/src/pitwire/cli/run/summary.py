@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from pitwire.cli.run.numbers import Numbers
+from pitwire.common.clock import NS_PER_MS
 
 CENT: Final = Decimal("0.01")
 
@@ -53,6 +54,18 @@ def summary_document(
         "verify": verified,
         "seconds": round(seconds, 3),
     }
+
+
+class SpeedMeter:
+    """Market seconds per second of wall time since the market was let go."""
+
+    def __init__(self, *, market_ms: int, now_ns: int) -> None:
+        self._market_ms = market_ms
+        self._began_ns = now_ns
+
+    def reached(self, *, market_ms: int, now_ns: int) -> float:
+        elapsed_ns = now_ns - self._began_ns
+        return round((market_ms - self._market_ms) * NS_PER_MS / elapsed_ns, 2) if elapsed_ns > 0 else 0.0
 
 
 def money(value: Decimal | None) -> str:
