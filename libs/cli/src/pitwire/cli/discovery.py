@@ -48,6 +48,7 @@ class Running:
     speed: float = 0.0
     venue: VenueAddress | None = None
     health: Mapping[str, str] = field(default_factory=dict[str, str])
+    pids: Mapping[str, int] = field(default_factory=dict[str, int])
 
     @property
     def logs(self) -> Path | None:

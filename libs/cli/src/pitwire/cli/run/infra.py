@@ -68,13 +68,13 @@ class Infra:
         if self._postgres:
             self.database_url = self._postgres.dsn
 
-    async def keep_alive(self) -> None:
+    async def keep_alive(self, on_restarted: Callable[[], None]) -> None:
         """Starts an embedded server again when it died; `GaveUp` when that does not help."""
         servers: tuple[tuple[str, NatsServer | Postgres | None], ...] = (
             ("nats", self._nats),
             ("postgres", self._postgres),
         )
-        await asyncio.gather(*(self._watch(name, server) for name, server in servers if server))
+        await asyncio.gather(*(self._watch(name, server, on_restarted) for name, server in servers if server))
 
     async def stop(self) -> None:
         self._stopping = True
@@ -82,7 +82,7 @@ class Infra:
             if server is not None:
                 await asyncio.to_thread(server.stop)
 
-    async def _watch(self, name: str, server: NatsServer | Postgres) -> None:
+    async def _watch(self, name: str, server: NatsServer | Postgres, on_restarted: Callable[[], None]) -> None:
         restarts = Restarts()
         restarts.on_started(now_ns=self._clock.monotonic_ns())
         while True:
@@ -98,3 +98,4 @@ class Infra:
             await asyncio.sleep(wait_s(decision))
             await asyncio.to_thread(server.restart)
             restarts.on_started(now_ns=self._clock.monotonic_ns())
+            on_restarted()

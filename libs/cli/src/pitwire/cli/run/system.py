@@ -104,7 +104,7 @@ class System:
 
     def work(self) -> list[Coroutine[Any, Any, None]]:
         """What must run while the system trades; the end of any of them ends the run."""
-        jobs = [self.infra.keep_alive()]
+        jobs = [self.infra.keep_alive(self.leave_address)]
         for name, worker in self.workers.items():
             jobs.append(worker.keep_alive(self._venue_is_back if name == "venue-sim" else self.leave_address))
         if self._pacer is not None:
@@ -154,6 +154,7 @@ class System:
             speed=self.options.speed,
             venue=self._address,
             health=health,
+            pids=self.pids(),
         )
 
     def pids(self) -> dict[str, int]:
@@ -224,6 +225,7 @@ class System:
         """The venue was started again, on the same ports and paused: it is told how far it may run until it listens."""
         if self._pacer is not None:
             self._pacer.again()
+        self.leave_address()
 
 
 def _port(address: str) -> int:

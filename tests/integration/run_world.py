@@ -1,0 +1,158 @@
+"""A whole system under test: `pitwire up` as a person starts it, the other commands beside it, and what is left after."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "pitwire.toml"
+START_TIMEOUT_S = 90.0
+STOP_TIMEOUT_S = 60.0
+COMMAND_TIMEOUT_S = 60.0
+POLL_S = 0.1
+T = TypeVar("T")
+
+
+def recorded_candles() -> Path:
+    """Recorded one-minute candles of two instruments; PITWIRE_DATA names the folder of recordings."""
+    return Path(os.environ.get("PITWIRE_DATA", ROOT.parent / "shared" / "data")) / "candles" / "binance_spot_2024"
+
+
+class Run:
+    """One `pitwire up` in a folder of its own."""
+
+    def __init__(self, folder: Path, *words: str, config: Path = CONFIG) -> None:
+        self.folder = folder
+        self.data_dir = folder / ".pitwire"
+        folder.mkdir(parents=True, exist_ok=True)
+        self._err = (folder / "up.err").open("wb")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "pitwire.cli", "up", "--config", str(config), *words],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=self._err,
+            start_new_session=True,
+            env={k: v for k, v in os.environ.items() if not k.startswith("PITWIRE_")},
+        )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def said(self) -> str:
+        """What it told the person at the terminal so far."""
+        return (self.folder / "up.err").read_text(errors="replace")
+
+    def until_trading(self) -> None:
+        """Waits until every service is ready and the market runs."""
+        self.until("trading", lambda: "in another terminal" in self.said(), timeout_s=START_TIMEOUT_S)
+
+    def until(self, what: str, found: Callable[[], T], *, timeout_s: float = 30.0) -> T:
+        """Polls until `found` is true-ish; fails with what `up` said when it ended or takes too long."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            value = found()
+            if value:
+                return value
+            assert self._process.poll() is None, f"it ended while waiting for {what}: {self.said()}"
+            assert time.monotonic() < deadline, f"no {what} within {timeout_s:g} s: {self.said()}"
+            time.sleep(POLL_S)
+
+    def pitwire(self, *words: str) -> tuple[int, Any]:
+        """Another command with `-o json`: its exit code and its document."""
+        done = subprocess.run(
+            [sys.executable, "-m", "pitwire.cli", *words, "-o", "json"],
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_TIMEOUT_S,
+            check=False,
+            env={k: v for k, v in os.environ.items() if not k.startswith("PITWIRE_")},
+        )
+        lines = done.stdout.splitlines()
+        assert len(lines) == 1, f"not one document: {done.stdout!r} {done.stderr}"
+        return done.returncode, json.loads(lines[0])
+
+    def current(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.data_dir / "current.json").read_bytes())
+        return found
+
+    def pid_of(self, name: str) -> int:
+        """The process of one service or server, from the table of processes."""
+        module = f"pitwire.{name.replace('-', '_')}"
+        for pid, argv in processes(self.folder).items():
+            if (module in argv and "-m" in argv) or (argv and Path(argv[0]).name == f"{name}-server"):
+                return pid
+        pids = (self.data_dir / "runs").glob(f"*/{name}/cluster/data/postmaster.pid")
+        return next(int(path.read_text().splitlines()[0]) for path in pids)
+
+    def interrupt(self) -> None:
+        self._process.send_signal(signal.SIGINT)
+
+    def kill(self) -> None:
+        """As a crash of `up` itself."""
+        self._process.kill()
+        self._process.wait()
+
+    def wait(self, *, timeout_s: float = STOP_TIMEOUT_S) -> tuple[int, dict[str, Any]]:
+        """Its exit code and the last line of its standard output as JSON."""
+        out, _ = self._process.communicate(timeout=timeout_s)
+        lines = out.decode().splitlines()
+        assert lines, f"no last line; it said {self.said()}"
+        return self._process.returncode, json.loads(lines[-1])
+
+    def end(self) -> None:
+        """Whatever state it is in: over, and its processes gone."""
+        if self._process.poll() is None:
+            self.interrupt()
+            try:
+                self._process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        if self._process.stdout is not None:
+            self._process.stdout.close()
+        self._err.close()
+
+
+@contextmanager
+def running(folder: Path, *words: str, config: Path = CONFIG) -> Iterator[Run]:
+    """A run that is over at the end of the block, whatever happened in it."""
+    run = Run(folder, *words, config=config)
+    try:
+        yield run
+    finally:
+        run.end()
+
+
+def processes(folder: Path) -> dict[int, list[str]]:
+    """Every process that has to do with `folder`: works in it, or names it in its command or environment."""
+    found: dict[int, list[str]] = {}
+    mark = os.fsencode(folder)
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            command = (entry / "cmdline").read_bytes()
+            place = os.fsencode(os.readlink(entry / "cwd"))
+        except OSError:
+            continue
+        if mark in command or place.startswith(mark):
+            found[int(entry.name)] = command.decode(errors="replace").split("\0")
+    return found
+
+
+def until_gone(folder: Path, *, timeout_s: float = 15.0) -> dict[int, list[str]]:
+    """What is still there after the time; empty when all went."""
+    deadline = time.monotonic() + timeout_s
+    while (left := processes(folder)) and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+    return left
