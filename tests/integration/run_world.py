@@ -1,4 +1,4 @@
-"""A whole system under test: `pitwire up` as a person starts it, the other commands beside it, and what is left after."""
+"""A whole system under test: `pitwire up` as a person starts it, other commands beside it, what is left after."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def processes(folder: Path) -> dict[int, list[str]]:
             continue
         try:
             command = (entry / "cmdline").read_bytes()
-            place = os.fsencode(os.readlink(entry / "cwd"))
+            place = os.fsencode((entry / "cwd").readlink())
         except OSError:
             continue
         if mark in command or place.startswith(mark):

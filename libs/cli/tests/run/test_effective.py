@@ -44,6 +44,19 @@ def test_key_file_is_written_for_its_owner_alone(tmp_path: Path) -> None:
     assert key_file.stat().st_mode & 0o077 == 0
 
 
+def test_paths_are_meant_from_the_folder_of_the_given_file(tmp_path: Path) -> None:
+    given = tmp_path / "pitwire.toml"
+    given.write_text(SHIPPED.read_text().replace('type = "momentum"', 'type = "own/dip.py:Dip"'))
+    config, raw = load_given(given)
+    run = RunFolder(tmp_path / "elsewhere")
+    run.root.mkdir()
+    write_effective(raw, run, venue=None, address=None, keys={})
+    effective = load_config(run.config)
+    assert effective.strategies["momentum"].type == f"{tmp_path}/own/dip.py:Dip"
+    assert effective.strategies["mean_reversion"].type == "mean_reversion"
+    assert effective.venue_accounts == config.venue_accounts
+
+
 def test_writing_again_replaces_the_key(tmp_path: Path) -> None:
     written(tmp_path)
     assert json.loads(written(tmp_path).key_file("sim-main").read_text()) == KEYS

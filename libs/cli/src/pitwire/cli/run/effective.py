@@ -6,6 +6,7 @@ import json
 import os
 import tomllib
 from collections.abc import Mapping
+from copy import deepcopy
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,9 +23,28 @@ HEADER: Final = (
 
 
 def load_given(path: Path) -> tuple[PitwireConfig, dict[str, Any]]:
-    """The validated configuration and the raw document it came from; `ConfigError` names file, key and reason."""
+    """The validated configuration and its document, paths spelled out; `ConfigError` names file, key and reason."""
     config = load_config(path)
-    return config, tomllib.loads(path.read_text(encoding="utf-8"))
+    return config, with_absolute_paths(tomllib.loads(path.read_text(encoding="utf-8")), path.resolve().parent)
+
+
+def with_absolute_paths(document: dict[str, Any], base: Path) -> dict[str, Any]:
+    """The document with every path meant from `base` spelled out, so that it can stand in another folder."""
+    accounts = {
+        name: account | {"key_file": str(base / account["key_file"])}
+        for name, account in document["venue_accounts"].items()
+    }
+    strategies = {
+        name: strategy | {"type": _absolute_type(strategy["type"], base)}
+        for name, strategy in document.get("strategies", {}).items()
+    }
+    return document | {"venue_accounts": accounts, "strategies": strategies}
+
+
+def _absolute_type(kind: str, base: Path) -> str:
+    """`path/to/file.py:Class` with its path spelled out; a shipped name as it is."""
+    path, colon, class_name = kind.rpartition(":")
+    return f"{base / path}:{class_name}" if colon else kind
 
 
 def simulated_venue(config: PitwireConfig, path: Path) -> str | None:
@@ -40,7 +60,7 @@ def simulated_venue(config: PitwireConfig, path: Path) -> str | None:
 
 
 def write_effective(
-    raw: Mapping[str, Any],
+    given: Mapping[str, Any],
     folder: RunFolder,
     *,
     venue: str | None,
@@ -48,7 +68,7 @@ def write_effective(
     keys: Mapping[str, str],
 ) -> None:
     """Writes `pitwire.toml` and the key files of this run; both replace what an earlier start left."""
-    document = json.loads(json.dumps(raw))
+    document = deepcopy(dict(given))
     if venue is not None and address is not None:
         document["venues"][venue] |= {"rest": address.http, "ws": address.ws, "ws_api": address.ws_api}
         for name, account in document["venue_accounts"].items():
