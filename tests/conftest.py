@@ -27,8 +27,8 @@ from pitwire.cli.servers import BinaryMissing, NatsServer, Postgres, outside_dat
 from pitwire.cli.servers.binaries import find_nats, find_postgres
 
 CACHE = Path(__file__).parents[1] / ".pitwire" / "cache"
-NATS_IMAGE = "nats:2.12-alpine"
-POSTGRES_IMAGE = "postgres:18-alpine"
+NATS_IMAGE = "nats:2.15.1-alpine"
+POSTGRES_IMAGE = "postgres:18.6"
 INFRA = ("auto", "embedded", "docker", "external")
 
 
@@ -149,7 +149,7 @@ def postgres_server(infra: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
         with Postgres(tmp_path_factory.mktemp("postgres") / "pg", cache=CACHE, durable=False) as server:
             yield server
     elif infra == "docker":
-        from testcontainers.postgres import PostgresContainer
+        from testcontainers.community.postgres import PostgresContainer
 
         with PostgresContainer(POSTGRES_IMAGE, driver="psycopg") as container:
             yield OutsideDatabaseServer(container.get_connection_url())

@@ -63,8 +63,6 @@ class Engine:
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """The engine with all images of the project built on it."""
-    if not os.environ.get("PITWIRE_STACK_TEST"):
-        pytest.skip("builds images and runs the whole stack, for minutes: `make stack-test`")
     folder = tmp_path_factory.mktemp("project")
     copy_project(folder)
     if machine_has_an_engine():

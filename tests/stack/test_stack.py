@@ -13,6 +13,9 @@ from typing import Any, Protocol
 
 import pytest
 
+if not os.environ.get("PITWIRE_STACK_TEST"):
+    pytest.skip("builds images and runs the whole stack, for minutes: `make stack-test`", allow_module_level=True)
+
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(3600)]
 
 SERVICES = ("venue-sim", "market-data", "strategy", "risk-gate", "execution", "persistence")
