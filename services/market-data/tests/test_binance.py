@@ -242,7 +242,7 @@ async def test_reads_are_repeated_after_failures_and_the_venues_limit_is_obeyed(
     async def sleep(seconds: float) -> None:
         waits.append(seconds)
 
-    monkeypatch.setattr(binance_rest.asyncio, "sleep", sleep)
+    monkeypatch.setattr(asyncio, "sleep", sleep)
     venue.failures = [(500, {}), (429, {"Retry-After": "7"}), (418, {"Retry-After": "9999"}), (503, {})]
     feed = feed_of(venue)
     assert await feed.instruments(Listener())

@@ -1,0 +1,1 @@
+"""Where strategies come from: shipped ones, files of the user, installed packages."""

@@ -1,0 +1,1 @@
+"""What runs a strategy, without I/O: events in, order intents and reasons out."""

@@ -1,0 +1,97 @@
+"""A strategy's own share of its account: the account's fold, cut down to one name, with what is not decided yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from pitwire.common import money
+from pitwire.common.enums import Side
+from pitwire.common.instruments import InstrumentRegistry, quantity_for
+from pitwire.common.money import ZERO
+from pitwire.common.order_state import OrderState
+from pitwire.common.portfolio import AccountView
+from pitwire.common.positions import Position
+from pitwire.common.schemas.market import Instrument
+from pitwire.strategy.core.intents import IntentBook
+from pitwire.strategy.core.sizing import Holding, Sized, fitting
+
+
+class SubLedger:
+    """Implements `Portfolio`. `prices` are the newest this strategy saw, so the same events give the same equity."""
+
+    def __init__(
+        self,
+        *,
+        strategy: str,
+        capital: Decimal,
+        instruments: tuple[str, ...],
+        account: AccountView,
+        registry: InstrumentRegistry,
+        intents: IntentBook,
+    ) -> None:
+        self._strategy = strategy
+        self._capital = capital
+        self._instruments = instruments
+        self._account = account
+        self._registry = registry
+        self._intents = intents
+        self.prices: dict[str, Decimal] = {}
+
+    @property
+    def capital(self) -> Decimal:
+        registered = self._account.strategy_capital(self._strategy)
+        return registered or self._capital
+
+    @property
+    def equity(self) -> Decimal:
+        equity = self.capital
+        for instrument_id in self._instruments:
+            pnl = self.position(instrument_id).total_pnl(self.prices.get(instrument_id))
+            equity = money.total(equity, pnl)
+        return equity
+
+    @property
+    def instruments(self) -> Sequence[str]:
+        return self._instruments
+
+    def instrument(self, instrument_id: str) -> Instrument | None:
+        return self._registry.get(instrument_id)
+
+    def position(self, instrument_id: str) -> Position:
+        return self._account.position(self._strategy, instrument_id)
+
+    def working_quantity(self, instrument_id: str, side: Side | None = None) -> Decimal:
+        if side is None:
+            buys, sells = (self.working_quantity(instrument_id, each) for each in (Side.BUY, Side.SELL))
+            return money.difference(buys, sells)
+        open_quantity = self._account.working_quantity(self._strategy, instrument_id, side)
+        return money.total(open_quantity, self._intents.open_quantity(instrument_id, side))
+
+    def working_orders(self, instrument_id: str = "") -> Sequence[OrderState]:
+        return tuple(
+            order
+            for order in self._account.working_orders()
+            if order.strategy == self._strategy and instrument_id in {"", order.instrument_id}
+        )
+
+    def holds(self, instrument_id: str) -> bool:
+        quantity = self.position(instrument_id).quantity
+        instrument, price = self._registry.get(instrument_id), self.prices.get(instrument_id)
+        if not quantity or instrument is None or price is None:
+            return bool(quantity)
+        return isinstance(fitting(Side.SELL, quantity, instrument, price), Sized)
+
+    def is_working(self, instrument_id: str) -> bool:
+        return any(self.working_quantity(instrument_id, side) for side in (Side.BUY, Side.SELL))
+
+    def quantity_for(self, instrument_id: str, value: Decimal, price: Decimal) -> Decimal:
+        instrument = self._registry.get(instrument_id)
+        return ZERO if instrument is None else quantity_for(instrument, value=value, price=price)
+
+    def holding(self, instrument_id: str) -> Holding:
+        return Holding(
+            self.position(instrument_id).quantity,
+            self.working_quantity(instrument_id, Side.BUY),
+            self.working_quantity(instrument_id, Side.SELL),
+        )
