@@ -126,6 +126,7 @@ def private_engine(folder: Path, short: Path) -> Iterator[Engine]:
         if engine.docker("image", "inspect", LOCAL_BASE, check=False).returncode != 0:
             engine.docker("import", base_system(tools), LOCAL_BASE)
         build_images(engine)
+        engine.docker("image", "prune", "-f")
         yield engine
     finally:
         daemon.stop(timeout_s=60)
