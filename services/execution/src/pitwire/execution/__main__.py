@@ -1,0 +1,67 @@
+"""Execution: sends approved orders to venues and reports what became of them. `halt` stops it from beside."""
+
+from __future__ import annotations
+
+import sys
+
+from pitwire.common.clock import random_token
+from pitwire.common.instruments import InstrumentRegistry
+from pitwire.common.service import Service, run
+from pitwire.execution.adapters.binance.adapter import BinanceVenue
+from pitwire.execution.adapters.halt_command import halt_command
+from pitwire.execution.adapters.keys import load_key
+from pitwire.execution.adapters.latch import LatchFiles
+from pitwire.execution.config import Config
+from pitwire.execution.handlers.runtime import Runtime
+
+
+def random_fraction() -> float:
+    """In [0, 1)."""
+    return int(random_token(4), 16) / 2**32
+
+
+async def main() -> int:
+    """Serves every configured account until told to stop."""
+    config = Config.from_env()
+    pitwire = config.pitwire
+    keys = {
+        name: load_key(account.key_file, where=f"venue_accounts.{name}.key_file")
+        for name, account in pitwire.venue_accounts.items()
+    }
+    async with Service("execution", config.service, config_hash=pitwire.config_hash) as service:
+        instruments = InstrumentRegistry()
+        accounts = {
+            account: {
+                name: (
+                    venue,
+                    BinanceVenue(venue, pitwire.venues[venue], keys[name], instruments, service.clock, random_fraction),
+                )
+                for name, venue in config.venue_accounts_of(account).items()
+            }
+            for account in pitwire.accounts
+        }
+        runtime = Runtime(
+            service,
+            accounts,
+            instruments,
+            LatchFiles(config.service.data_dir),
+            leader=f"{config.service.slot}.{service.instance}",
+            fraction=random_fraction,
+        )
+
+        async def begin() -> None:
+            await runtime.start(service.spawn)
+            service.set_leader(True)
+
+        try:
+            service.on_stop(runtime.quiesce)
+            service.spawn("start", begin())
+            return await service.run()
+        finally:
+            await runtime.close()
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["halt"]:
+        sys.exit(halt_command(sys.argv[2:]))
+    run(main)
