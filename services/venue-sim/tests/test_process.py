@@ -212,7 +212,13 @@ async def test_a_broken_venue_is_reported_instead_of_going_on() -> None:
 
 async def test_the_control_port_passes_wishes_on() -> None:
     holds: list[int | None] = []
-    control = Control(status=lambda: {"market_ms": 1}, hold=holds.append, metrics=lambda: b"x 1\n")
+    faults: list[dict[str, object]] = []
+
+    def fault(wish: dict[str, object]) -> str | None:
+        faults.append(wish)
+        return "never heard of it" if wish.get("kind") == "odd" else None
+
+    control = Control(status=lambda: {"market_ms": 1}, hold=holds.append, metrics=lambda: b"x 1", fault=fault)
     port = await control.start(0)
     async with aiohttp.ClientSession() as http:
         for body in (b'{"until_ms": 5}', b"{}", b""):
@@ -221,5 +227,11 @@ async def test_the_control_port_passes_wishes_on() -> None:
         for body in (b"[1]", b"no", b'{"until_ms": true}', b'{"until_ms": 1.5}'):
             async with http.post(f"http://127.0.0.1:{port}/hold", data=body) as answer:
                 assert answer.status == 400
+        for kind, status in (("wipe", 200), ("odd", 400)):
+            async with http.post(f"http://127.0.0.1:{port}/fault", json={"kind": kind}) as answer:
+                assert answer.status == status
+        async with http.post(f"http://127.0.0.1:{port}/fault", data=b"[]") as answer:
+            assert answer.status == 400
     assert holds == [5, None, None]
+    assert faults == [{"kind": "wipe"}, {"kind": "odd"}]
     await control.stop()

@@ -161,7 +161,7 @@ class Talk:
     def __init__(self, desk: Any, outbox: Any) -> None:
         self.desk = desk
         self.outbox = outbox
-        self.feeds = Feeds(desk.venue.exchange, desk.time)
+        self.feeds = Feeds(desk.venue.exchange, desk.time, desk.venue.faults)
         desk.venue.publisher = self.feeds
         self.session = WsApiSession(desk.venue, self.feeds, outbox, address="here")
 
@@ -276,7 +276,7 @@ def test_an_execution_report_has_the_documented_fields(talk: Talk, payload_folde
 # ------------------------------------------------------------------------------------------------------------ streams
 @pytest.fixture
 def feeds(desk: Any) -> Feeds:
-    made = Feeds(desk.venue.exchange, desk.time)
+    made = Feeds(desk.venue.exchange, desk.time, desk.venue.faults)
     desk.venue.publisher = made
     return made
 

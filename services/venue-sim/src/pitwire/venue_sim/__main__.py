@@ -26,6 +26,8 @@ from pitwire.venue_sim.core.market import BarSource, MarketDriver
 from pitwire.venue_sim.core.recorded import RecordingError
 from pitwire.venue_sim.core.restore import RecordError
 from pitwire.venue_sim.handlers.assembly import MismatchError, Opening, assemble
+from pitwire.venue_sim.handlers.fault_desk import FaultDesk
+from pitwire.venue_sim.handlers.faults import Faults
 from pitwire.venue_sim.handlers.feeds import Feeds
 from pitwire.venue_sim.handlers.metrics import exposition
 from pitwire.venue_sim.handlers.rest import Rest
@@ -36,6 +38,7 @@ from pitwire.venue_sim.handlers.ws_api import WsApiSession
 
 EXIT_BAD_INPUT = 2
 ACCOUNT = "main"
+FREEZE_AFTER_S = 0.01
 log = logging.getLogger("venue")
 
 
@@ -82,7 +85,8 @@ def build(config: Config, file_log: FileLog) -> tuple[Venue, Pacer, Feeds, list[
     )
     market = Market(driver)
     pacer = Pacer(market, speed=config.speed, paused=config.paused, monotonic_s=clock.monotonic_s)
-    feeds = Feeds(exchange, pacer)
+    faults = Faults()
+    feeds = Feeds(exchange, pacer, faults)
     venue = Venue(
         exchange=exchange,
         driver=driver,
@@ -91,7 +95,8 @@ def build(config: Config, file_log: FileLog) -> tuple[Venue, Pacer, Feeds, list[
         log=file_log,
         publisher=feeds,
         time=pacer,
-        wall_ms=clock.wall_ms,
+        wall_ms=lambda: clock.wall_ms() + faults.skew_ms,
+        faults=faults,
     )
     market.venue = venue
     return venue, pacer, feeds, keys
@@ -100,7 +105,8 @@ def build(config: Config, file_log: FileLog) -> tuple[Venue, Pacer, Feeds, list[
 async def serve(config: Config, file_log: FileLog) -> None:
     """Listen, print one line that says where, and run the market until a signal comes."""
     venue, pacer, feeds, keys = build(config, file_log)
-    broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    loop = asyncio.get_running_loop()
+    broken: asyncio.Future[None] = loop.create_future()
 
     def on_failure(failure: Exception) -> None:
         if not broken.done():
@@ -112,6 +118,10 @@ async def serve(config: Config, file_log: FileLog) -> None:
         lambda outbox, address: WsApiSession(venue, feeds, outbox, address=address),
         on_failure=on_failure,
     )
+
+    def freeze(seconds: float) -> None:
+        # Later, so that the answer to this wish still leaves.
+        loop.call_later(FREEZE_AFTER_S, clock.sleep, seconds)
 
     def status() -> dict[str, object]:
         return {
@@ -126,9 +136,9 @@ async def serve(config: Config, file_log: FileLog) -> None:
     def metrics() -> bytes:
         return exposition(venue, frames=feeds.frames, connections=server.connections, status=status())
 
-    control = Control(status=status, hold=pacer.hold, metrics=metrics)
+    desk = FaultDesk(venue, drop=server.drop, freeze=freeze)
+    control = Control(status=status, hold=pacer.hold, metrics=metrics, fault=desk.grant)
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     try:

@@ -1,4 +1,4 @@
-"""The wall clock and the source of secrets: the only place of the venue that asks the machine for either."""
+"""The wall clock and the source of secrets: the only place of the venue that asks for either."""
 
 import secrets
 import time
@@ -14,6 +14,11 @@ def wall_ms() -> int:
 def monotonic_s() -> float:
     """Seconds of a clock that never jumps: pacing."""
     return time.monotonic()
+
+
+def sleep(seconds: float) -> None:
+    """Stop the whole process for a while: the fault of a frozen venue."""
+    time.sleep(seconds)
 
 
 def new_secret() -> str:

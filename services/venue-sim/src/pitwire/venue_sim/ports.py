@@ -48,6 +48,10 @@ class Outbox(Protocol):
         """Queue one text frame; a client too slow for its bounded queue is cut off."""
         ...
 
+    def send_later(self, frame: bytes, delay_ms: int) -> None:
+        """Queue one text frame after a while."""
+        ...
+
 
 class PacedMarket(Protocol):
     """A market that can be played instant by instant."""
@@ -77,11 +81,13 @@ class RestRequest(NamedTuple):
 
 
 class RestAnswer(NamedTuple):
-    """What goes back."""
+    """What goes back; a lost answer never does."""
 
     status: int
     body: bytes
     headers: dict[str, str]
+    delay_ms: int = 0
+    is_lost: bool = False
 
 
 class RestApi(Protocol):

@@ -37,6 +37,15 @@ class SocketOutbox:
         self._queue.append(frame)
         self._wake.set()
 
+    def send_later(self, frame: bytes, delay_ms: int) -> None:
+        """Queue one text frame after a while."""
+        asyncio.get_running_loop().call_later(delay_ms / 1000, self.send, frame)
+
+    def mute(self) -> None:
+        """Send nothing any more, without telling the client."""
+        self._cut = True
+        self._queue.clear()
+
     async def run(self) -> None:
         """Send until the socket closes."""
         while not self._socket.closed:

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 from collections.abc import Callable
+from enum import StrEnum
+from typing import NamedTuple
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from pitwire.venue_sim.adapters.outbox import SocketOutbox
 from pitwire.venue_sim.ports import Outbox, RestApi, RestRequest, WsSession
@@ -14,9 +16,37 @@ MESSAGE_BYTES_MAX = 64 * 1024
 HEARTBEAT_S = 20.0
 HOST = "127.0.0.1"
 CLOSE_WAIT_S = 1.0
+WS_API_PATH = "/ws-api/v3"
 
 MakeStreams = Callable[[Outbox, list[str], bool], WsSession]
 MakeWsApi = Callable[[Outbox, str], WsSession]
+
+
+class DropMode(StrEnum):
+    """How a connection ends: with a close frame, with a reset, or not at all although nobody is there any more.
+
+    A half-open connection stays silent until the venue's own heartbeat gives it up, after 20 to 30 seconds.
+    """
+
+    GRACEFUL = "graceful"
+    HARD = "hard"
+    HALF_OPEN = "half_open"
+
+
+class DropWho(StrEnum):
+    """Which connections end."""
+
+    ALL = "all"
+    STREAMS = "streams"
+    WS_API = "ws_api"
+
+
+class Connection(NamedTuple):
+    """What the server knows of a WebSocket client."""
+
+    path: str
+    transport: asyncio.WriteTransport
+    outbox: SocketOutbox
 
 
 class Server:
@@ -34,12 +64,13 @@ class Server:
         self._rest = rest
         self._make_streams = make_streams
         self._make_ws_api = make_ws_api
-        self._sockets: set[web.WebSocketResponse] = set()
+        self._connections: dict[web.WebSocketResponse, Connection] = {}
+        self._closing: set[asyncio.Future[bool]] = set()
         self._runner: web.AppRunner | None = None
 
     @property
     def connections(self) -> int:
-        return len(self._sockets)
+        return len(self._connections)
 
     async def start(self, port: int, host: str = HOST) -> int:
         """Listen on a port of `host` (0 = any free one); the port.
@@ -48,7 +79,7 @@ class Server:
             OSError: the port cannot be had.
         """
         app = web.Application(client_max_size=BODY_BYTES_MAX)
-        app.router.add_get("/ws-api/v3", self._on_ws_api)
+        app.router.add_get(WS_API_PATH, self._on_ws_api)
         app.router.add_get("/stream", self._on_combined)
         app.router.add_get("/ws", self._on_raw)
         app.router.add_get("/ws/{streams:.+}", self._on_raw)
@@ -62,7 +93,8 @@ class Server:
 
     async def stop(self) -> None:
         """Close every connection and stop listening."""
-        closing = [asyncio.ensure_future(socket.close(code=1001)) for socket in list(self._sockets)]
+        sockets = list(self._connections)
+        closing = [asyncio.ensure_future(socket.close(code=WSCloseCode.GOING_AWAY)) for socket in sockets]
         if closing:
             await asyncio.wait(closing, timeout=CLOSE_WAIT_S)
         if self._runner is not None:
@@ -77,6 +109,10 @@ class Server:
         except Exception as failure:
             self._on_failure(failure)
             raise
+        if answer.delay_ms:
+            await asyncio.sleep(answer.delay_ms / 1000)
+        if answer.is_lost and request.transport is not None:
+            request.transport.abort()
         return web.Response(
             status=answer.status, body=answer.body, headers=answer.headers, content_type="application/json"
         )
@@ -95,32 +131,57 @@ class Server:
     async def _serve(self, request: web.Request, make: Callable[[Outbox], WsSession]) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, compress=False, max_msg_size=MESSAGE_BYTES_MAX)
         await socket.prepare(request)
-        self._sockets.add(socket)
         transport = request.transport
-        peer = str(transport.get_extra_info("peername")) if transport is not None else ""
-        outbox = SocketOutbox(socket, peer=peer, abort=transport.abort if transport is not None else _nothing)
+        if transport is None:
+            return socket
+        outbox = SocketOutbox(socket, peer=str(transport.get_extra_info("peername")), abort=transport.abort)
+        self._connections[socket] = Connection(request.path, transport, outbox)
         session = make(outbox)
         sender = asyncio.create_task(_send(outbox))
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
-                    session.on_text(message.data)
-        except Exception as failure:
-            self._on_failure(failure)
-            raise
+                    self._hear(session, message.data)
         finally:
             session.on_close()
-            self._sockets.discard(socket)
+            self._connections.pop(socket, None)
             sender.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await sender
         return socket
 
+    def _hear(self, session: WsSession, text: str) -> None:
+        try:
+            session.on_text(text)
+        except Exception as failure:
+            self._on_failure(failure)
+            raise
+
+    def drop(self, how: str, whose: str) -> int:
+        """End WebSocket connections as a network or a server would; how many.
+
+        Raises:
+            ValueError: a word that is no `DropMode` or `DropWho`.
+        """
+        mode, who = DropMode(how), DropWho(whose)
+        chosen = [
+            (socket, connection)
+            for socket, connection in self._connections.items()
+            if who is DropWho.ALL or (who is DropWho.WS_API) == (connection.path == WS_API_PATH)
+        ]
+        for socket, connection in chosen:
+            if mode is DropMode.HARD:
+                connection.transport.abort()
+            elif mode is DropMode.HALF_OPEN:
+                connection.outbox.mute()
+                if isinstance(connection.transport, asyncio.Transport):
+                    connection.transport.pause_reading()
+            else:
+                self._closing.add(task := asyncio.ensure_future(socket.close(code=WSCloseCode.GOING_AWAY)))
+                task.add_done_callback(self._closing.discard)
+        return len(chosen)
+
 
 async def _send(outbox: SocketOutbox) -> None:
     with contextlib.suppress(ConnectionError):
         await outbox.run()
-
-
-def _nothing() -> None:
-    """There is no connection any more that could be ended."""

@@ -52,6 +52,10 @@ class Book:
         if index < len(entries) and entries[index][2] is order:
             del entries[index]
 
+    def remove_all(self) -> None:
+        """Take every user's order out."""
+        self._users = {Side.BUY: [], Side.SELL: []}
+
     def show_next(self, order: Order, traded: Decimal) -> None:
         """An iceberg whose shown part has traded shows the next one, from the back of the queue."""
         if not order.iceberg_quantity:

@@ -340,6 +340,16 @@ class Exchange:
         """The order is not open any more."""
         self._open.get((order.account_id, order.symbol), {}).pop(order.venue_order_id, None)
 
+    def wipe(self) -> None:
+        """Forget every order and trade; each account has again what it began with. Ids go on."""
+        for listing in self.listings.values():
+            listing.book.remove_all()
+            listing.stops.clear()
+        for state in (self.orders, self.trades, self.lists, self._by_client_id, self._open):
+            state.clear()
+        self.prevented.clear()
+        self.accounts = {name: Account(name, account.opening) for name, account in self.accounts.items()}
+
     # ------------------------------------------------------------------------------------------------------- market
     def market_quotes(self, symbol: str, bids: Ladder, asks: Ladder, effects: Effects) -> None:
         """The market moves its quotes; users' orders that they cross are filled as makers at their own price."""

@@ -23,6 +23,7 @@ class Account:
 
     def __init__(self, account_id: str, free: dict[str, Decimal]) -> None:
         self.account_id = account_id
+        self.opening = dict(free)
         self.balances = {asset: Balance(free=amount) for asset, amount in free.items()}
         self.touched: dict[str, Balance] = {}
         self.updated_ms = 0

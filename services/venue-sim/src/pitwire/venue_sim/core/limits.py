@@ -11,6 +11,7 @@ STRIKES_MAX = 10
 """Requests refused with 429 in a row before the address is banned."""
 BAN_MS = 120_000
 ADDRESSES_MAX = 10_000
+BANNED = 418
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +68,7 @@ class RateLimiter:
         self.limits = limits
         self._addresses: dict[str, _Address] = {}
         self._orders: dict[str, _OrderCounts] = {}
+        self._refused = (0, 0)
 
     def use(self, address: str, weight: int, *, now_ms: int) -> int:
         """Count a request; the weight used in this minute.
@@ -74,6 +76,9 @@ class RateLimiter:
         Raises:
             VenueError: -1003 with status 429, or 418 for an address that went on after many of those.
         """
+        if now_ms < self._refused[1]:
+            status, until_ms = self._refused
+            raise _banned(until_ms) if status == BANNED else _too_much_weight(self.limits.weight_per_minute, until_ms)
         state = self._addresses.get(address)
         if state is None:
             if len(self._addresses) >= ADDRESSES_MAX:
@@ -91,6 +96,10 @@ class RateLimiter:
             raise _too_much_weight(self.limits.weight_per_minute, (window.number + 1) * MINUTE_MS)
         state.strikes = 0
         return window.count
+
+    def refuse_all(self, *, status: int, until_ms: int) -> None:
+        """Refuse every request until a time, as after too much weight (429) or after going on with it (418)."""
+        self._refused = (status, until_ms)
 
     def used_weight(self, address: str, *, now_ms: int) -> int:
         """The weight an address has used in this minute."""

@@ -50,6 +50,8 @@ class Restorer:
                 self._trade(record)
             elif kind in {"order_end", "order_change"}:
                 self._change(record)
+            elif kind == "wipe":
+                self._exchange.wipe()
             elif kind == "track":
                 order = self._exchange.orders[record["order_id"]]
                 order.trailing_ms, order.extreme_price = record["since"], Decimal(record["extreme_price"])
@@ -60,7 +62,7 @@ class Restorer:
                 account = self._exchange.accounts[record["account"]]
                 account.balances[record["asset"]] = balance
                 account.updated_ms = record["ts"]
-            elif kind not in {"start", "reject", "market"}:
+            elif kind not in {"start", "reject"}:
                 raise RecordError(f"unknown record {kind!r}")
         except (KeyError, ValueError, ArithmeticError) as problem:
             raise RecordError(f"record {kind!r} of operation {record['op']}: {problem!r}") from problem

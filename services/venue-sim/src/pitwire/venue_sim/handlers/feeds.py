@@ -13,6 +13,7 @@ from pitwire.venue_sim.core.path import BAR_MS
 from pitwire.venue_sim.core.types import MarketTrade, Side
 from pitwire.venue_sim.core.units import scaled_text, text
 from pitwire.venue_sim.handlers import market_shapes, shapes
+from pitwire.venue_sim.handlers.faults import Faults
 from pitwire.venue_sim.handlers.shapes import Json
 from pitwire.venue_sim.ports import MarketTime, Outbox
 
@@ -45,8 +46,9 @@ class _DiffBase:
 class Feeds:
     """The venue's publisher: turns moves and account events into frames for those who subscribed."""
 
-    def __init__(self, exchange: Exchange, time: MarketTime) -> None:
+    def __init__(self, exchange: Exchange, time: MarketTime, faults: Faults) -> None:
         self._exchange = exchange
+        self._faults = faults
         self._time = time
         self._streams: dict[str, dict[Subscriber, None]] = {}
         self._users: dict[str, dict[tuple[Outbox, int], None]] = {}
@@ -93,7 +95,7 @@ class Feeds:
         listeners = self._users.get(account_id)
         if not listeners:
             return
-        payloads = [orjson.dumps(event) for event in events]
+        payloads = [orjson.dumps(event) for event in events for _ in range(1 + self._faults.duplicates())]
         for outbox, subscription_id in list(listeners):
             for payload in payloads:
                 outbox.send(b'{"subscriptionId":%d,"event":%b}' % (subscription_id, payload))
@@ -161,6 +163,8 @@ class Feeds:
         if not bids and not asks:
             return
         self._diffs[symbol] = now
+        if self._faults.gaps():
+            return
         event: Json = {
             "e": "depthUpdate",
             "E": self._time.market_ms(),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from pitwire.venue_sim.core.errors import VenueError
 from pitwire.venue_sim.handlers import compound, market_data, queries, trading
+from pitwire.venue_sim.handlers.faults import AnswerFault, PlannedAnswer
 from pitwire.venue_sim.handlers.params import SECURITY_NAMES, Params
 from pitwire.venue_sim.handlers.venue import Venue
 
@@ -103,3 +104,19 @@ def run(venue: Venue, name: str, values: dict[str, str], *, account_id: str, add
         venue.refuse(account_id, name, sent, error)
         venue.limiter.use(address, weight, now_ms=now_ms)
         raise
+
+
+def planned_answer(venue: Venue, name: str) -> PlannedAnswer | None:
+    """The fault that waits for this answer, if any; only trading requests have some."""
+    operation = OPERATIONS[name]
+    return venue.faults.next_answer() if isinstance(operation, Signed) and operation.trading else None
+
+
+def spoil(planned: PlannedAnswer | None) -> None:
+    """Hide behind -1007 what was done, when that is the fault planned."""
+    if planned is not None and planned.fault is AnswerFault.UNKNOWN:
+        raise VenueError(
+            -1007,
+            "Timeout waiting for response from backend server. Send status unknown; execution status unknown.",
+            status=504,
+        )

@@ -6,6 +6,7 @@ import orjson
 
 from pitwire.venue_sim.core.errors import VenueError
 from pitwire.venue_sim.handlers import operations
+from pitwire.venue_sim.handlers.faults import AnswerFault, PlannedAnswer
 from pitwire.venue_sim.handlers.operations import OPERATIONS, Signed
 from pitwire.venue_sim.handlers.params import missing
 from pitwire.venue_sim.handlers.security import check_signature, check_time
@@ -61,13 +62,16 @@ class Rest:
     def answer(self, request: RestRequest) -> RestAnswer:
         """Answer one request; refusals are answers."""
         headers: dict[str, str] = {}
+        planned: PlannedAnswer | None = None
         try:
             name = _route(request)
             values = read_form(request.query, request.body)
             account_id = ""
             if isinstance(OPERATIONS[name], Signed):
                 account_id = self._authenticate(request, values)
+            planned = operations.planned_answer(self._venue, name)
             result = operations.run(self._venue, name, values, account_id=account_id, address=request.address)
+            operations.spoil(planned)
             status, body = 200, orjson.dumps(result)
             if name in ORDER_OPERATIONS:
                 ten_seconds, day = self._venue.limiter.order_counts(account_id, now_ms=self._venue.wall_ms())
@@ -79,7 +83,8 @@ class Rest:
                 headers["Retry-After"] = str(max(1, -(-left_ms // 1000)))
         used = self._venue.limiter.used_weight(request.address, now_ms=self._venue.wall_ms())
         headers["X-MBX-USED-WEIGHT"] = headers["X-MBX-USED-WEIGHT-1M"] = str(used)
-        return RestAnswer(status, body, headers)
+        is_lost = planned is not None and planned.fault is AnswerFault.LOSE
+        return RestAnswer(status, body, headers, planned.delay_ms if planned else 0, is_lost)
 
     def _authenticate(self, request: RestRequest, values: dict[str, str]) -> str:
         key = self._venue.keyring.find(request.api_key)

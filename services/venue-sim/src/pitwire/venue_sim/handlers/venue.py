@@ -12,6 +12,7 @@ from pitwire.venue_sim.core.market import MarketDriver
 from pitwire.venue_sim.core.order_lists import submit_oco
 from pitwire.venue_sim.core.records import effect_records, reject_record
 from pitwire.venue_sim.core.types import ExecType, NewOrder, Order, OrderList, OrderStatus
+from pitwire.venue_sim.handlers.faults import Faults
 from pitwire.venue_sim.handlers.security import Keyring
 from pitwire.venue_sim.handlers.shapes import Json, account_position, execution_report, list_status
 from pitwire.venue_sim.ports import EventLog, MarketTime, Publisher
@@ -39,6 +40,7 @@ class Venue:
     publisher: Publisher
     time: MarketTime
     wall_ms: Callable[[], int]
+    faults: Faults = field(default_factory=Faults)
     counters: Counters = field(default_factory=Counters)
 
     def place(self, account_id: str, new: NewOrder) -> tuple[Order, Effects]:
@@ -95,6 +97,14 @@ class Venue:
             now_ms=self.time.market_ms(),
         )
         self.log.append([record])
+
+    def wipe(self) -> None:
+        """Forget every order and trade and give each account what it began with, as a testnet does now and then."""
+        self.exchange.wipe()
+        self.log.append([{"r": "wipe", "ts": self.time.market_ms()}])
+        self.exchange.revision += 1
+        for symbol in self.exchange.listings:
+            self.publisher.book_changed(symbol)
 
     def advance_market(self) -> None:
         """Play the market's next instant and tell everyone."""

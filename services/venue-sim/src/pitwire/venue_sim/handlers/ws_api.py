@@ -9,6 +9,7 @@ import orjson
 
 from pitwire.venue_sim.core.errors import VenueError
 from pitwire.venue_sim.handlers import operations
+from pitwire.venue_sim.handlers.faults import AnswerFault, PlannedAnswer
 from pitwire.venue_sim.handlers.feeds import Feeds
 from pitwire.venue_sim.handlers.operations import OPERATIONS, Signed
 from pitwire.venue_sim.handlers.params import INTEGER, missing
@@ -40,6 +41,7 @@ class WsApiSession:
         request_id: object = None
         with_limits = True
         account_id = method = ""
+        planned: PlannedAnswer | None = None
         try:
             request = _read(message)
             request_id, method = request.get("id"), str(request.get("method"))
@@ -50,7 +52,9 @@ class WsApiSession:
             else:
                 if isinstance(_operation(method), Signed):
                     account_id = self._authenticate(values, texts)
+                planned = operations.planned_answer(self._venue, method)
                 result = operations.run(self._venue, method, values, account_id=account_id, address=self._address)
+                operations.spoil(planned)
             answer: dict[str, object] = {"id": request_id, "status": 200, "result": result}
         except VenueError as error:
             shown: dict[str, object] = {"code": error.code, "msg": error.msg}
@@ -59,7 +63,13 @@ class WsApiSession:
             answer = {"id": request_id, "status": error.status, "error": shown}
         if with_limits:
             answer["rateLimits"] = self._rate_limits(account_id if method == "order.place" else "")
-        self._outbox.send(orjson.dumps(answer))
+        self._answer(orjson.dumps(answer), planned)
+
+    def _answer(self, frame: bytes, planned: PlannedAnswer | None) -> None:
+        if planned is None or planned.fault is AnswerFault.UNKNOWN:
+            self._outbox.send(frame)
+        elif planned.fault is AnswerFault.DELAY:
+            self._outbox.send_later(frame, planned.delay_ms)
 
     def _user_stream(self, method: str, values: dict[str, str], texts: dict[str, str]) -> object:
         if method == SUBSCRIBE:
