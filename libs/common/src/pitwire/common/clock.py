@@ -51,3 +51,8 @@ class ManualClock:
 def random_token(bytes_count: int = 8) -> str:
     """A fresh hex token for process instances, epochs and operator command ids; never for orders."""
     return secrets.token_hex(bytes_count)
+
+
+def random_bytes(count: int) -> bytes:
+    """Fresh bytes for keys."""
+    return secrets.token_bytes(count)

@@ -15,6 +15,7 @@ from typing import Any, Final
 import nkeys
 
 from pitwire.common import subjects
+from pitwire.common.clock import random_bytes
 from pitwire.common.config import PitwireConfig
 from pitwire.common.ids import EXTERNAL_STRATEGY, MANUAL_STRATEGY, partition_of
 from pitwire.common.registry import FLOWS, Flow
@@ -29,23 +30,24 @@ from pitwire.common.topology import (
 )
 
 PROVISION: Final = "provision"
+SEED_BYTES: Final = 32
 SERVER_PUBLISH_MAX_BYTES: Final = 8 * 1_048_576
 """A snapshot with thousands of working orders fits; every decoder has its own, smaller limit."""
 
 
 CORE_EXPORTS: Final = (
-    (NatsAccount.MD, "md.>", (NatsAccount.TRADING, NatsAccount.STRAT, NatsAccount.READ)),
-    (NatsAccount.MD, "svc.>", (NatsAccount.TRADING,)),
-    (NatsAccount.STRAT, "svc.>", (NatsAccount.TRADING,)),
-    (NatsAccount.READ, "svc.>", (NatsAccount.TRADING,)),
-    (NatsAccount.MD, "alert.>", (NatsAccount.READ,)),
-    (NatsAccount.STRAT, "alert.>", (NatsAccount.READ,)),
-    (NatsAccount.TRADING, "alert.>", (NatsAccount.READ,)),
-    (NatsAccount.MD, "dlq.>", (NatsAccount.READ,)),
-    (NatsAccount.STRAT, "dlq.>", (NatsAccount.READ,)),
-    (NatsAccount.TRADING, "dlq.>", (NatsAccount.READ,)),
-    (NatsAccount.STRAT, "trace.>", (NatsAccount.READ,)),
-    (NatsAccount.TRADING, "portfolio.>", (NatsAccount.STRAT, NatsAccount.READ)),
+    (NatsAccount.MD, subjects.EVERY_MARKET, (NatsAccount.TRADING, NatsAccount.STRAT, NatsAccount.READ)),
+    (NatsAccount.MD, subjects.EVERY_HEARTBEAT, (NatsAccount.TRADING,)),
+    (NatsAccount.STRAT, subjects.EVERY_HEARTBEAT, (NatsAccount.TRADING,)),
+    (NatsAccount.READ, subjects.EVERY_HEARTBEAT, (NatsAccount.TRADING,)),
+    (NatsAccount.MD, subjects.EVERY_ALERT, (NatsAccount.READ,)),
+    (NatsAccount.STRAT, subjects.EVERY_ALERT, (NatsAccount.READ,)),
+    (NatsAccount.TRADING, subjects.EVERY_ALERT, (NatsAccount.READ,)),
+    (NatsAccount.MD, subjects.EVERY_DEAD_LETTER, (NatsAccount.READ,)),
+    (NatsAccount.STRAT, subjects.EVERY_DEAD_LETTER, (NatsAccount.READ,)),
+    (NatsAccount.TRADING, subjects.EVERY_DEAD_LETTER, (NatsAccount.READ,)),
+    (NatsAccount.STRAT, subjects.EVERY_TRACE, (NatsAccount.READ,)),
+    (NatsAccount.TRADING, subjects.EVERY_PORTFOLIO, (NatsAccount.STRAT, NatsAccount.READ)),
 )
 """Core traffic that crosses accounts: from, subject, to."""
 
@@ -62,7 +64,7 @@ class Identity:
 
 def new_identity(name: str, account: NatsAccount) -> Identity:
     """A fresh nkey pair for one principal."""
-    seed = nkeys.encode_seed(os.urandom(32), nkeys.PREFIX_BYTE_USER)
+    seed = nkeys.encode_seed(random_bytes(SEED_BYTES), nkeys.PREFIX_BYTE_USER)
     pair = nkeys.from_seed(seed)
     return Identity(name, account, pair.public_key.decode(), seed.decode())
 

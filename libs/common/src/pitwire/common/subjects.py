@@ -33,6 +33,17 @@ BACKTEST_JOB: Final = "job.backtest.{sweep}"
 HALTS: Final = "oms.halt.*"
 """Every halt, whoever added it."""
 
+EVERY_JOURNAL: Final = "oms.>"
+EVERY_MARKET: Final = "md.>"
+EVERY_COMMAND: Final = "ctl.cmd.>"
+EVERY_COMMAND_RESULT: Final = "ctl.res.>"
+EVERY_HALT_SEEN: Final = "ctl.seen.>"
+EVERY_HEARTBEAT: Final = "svc.>"
+EVERY_ALERT: Final = "alert.>"
+EVERY_DEAD_LETTER: Final = "dlq.>"
+EVERY_TRACE: Final = "trace.>"
+EVERY_PORTFOLIO: Final = "portfolio.>"
+
 
 def pattern(template: str) -> str:
     """The template with `*` for every variable: what a stream or a reader of everything subscribes to."""

@@ -114,7 +114,7 @@ def deliver_prefix(source: NatsAccount, target: NatsAccount) -> str:
 OMS: Final = Stream(
     name="OMS",
     account=NatsAccount.TRADING,
-    subjects=("oms.>",),
+    subjects=(subjects.EVERY_JOURNAL,),
     doc="the journal: decisions, execution events, halts and resumes in one total order",
     durability=Durability.SYNC,
     max_bytes=4 * GIBIBYTE,
@@ -135,7 +135,7 @@ INTENTS: Final = Stream(
 CONTROL: Final = Stream(
     name="CTL",
     account=NatsAccount.TRADING,
-    subjects=("ctl.cmd.>", "ctl.res.>", "ctl.seen.>"),
+    subjects=(subjects.EVERY_COMMAND, subjects.EVERY_COMMAND_RESULT, subjects.EVERY_HALT_SEEN),
     doc="operator commands and their answers: the audit trail",
     durability=Durability.SYNC,
     max_bytes=256 * MEBIBYTE,
@@ -237,7 +237,6 @@ class Principal:
     """Core subjects it subscribes to."""
 
 
-MARKET_DATA_PATTERN: Final = "md.>"
 PRINCIPALS: Final = (
     Principal("market-data", NatsAccount.MD, (CANDLES, INSTRUMENTS), "feeds in, market data out"),
     Principal(
@@ -245,21 +244,21 @@ PRINCIPALS: Final = (
         NatsAccount.STRAT,
         (OMS, CANDLES, INSTRUMENTS),
         "market data and own fills in, intents out",
-        (MARKET_DATA_PATTERN, subjects.pattern(subjects.RISK_METRICS)),
+        (subjects.EVERY_MARKET, subjects.pattern(subjects.RISK_METRICS)),
     ),
     Principal(
         "risk-gate",
         NatsAccount.TRADING,
         (INTENTS, OMS, CONTROL, INSTRUMENTS, LEASES, SNAPSHOTS),
         "intents in, ledger out",
-        (MARKET_DATA_PATTERN,),
+        (subjects.EVERY_MARKET,),
     ),
     Principal(
         "execution",
         NatsAccount.TRADING,
         (OMS, INSTRUMENTS, LEASES, SNAPSHOTS),
         "approvals in, execution events out",
-        (MARKET_DATA_PATTERN, subjects.pattern(subjects.HEARTBEAT)),
+        (subjects.EVERY_MARKET, subjects.pattern(subjects.HEARTBEAT)),
     ),
     Principal(
         "persistence",
