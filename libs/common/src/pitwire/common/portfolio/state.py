@@ -101,7 +101,8 @@ class AccountState(AccountView):
             msg = f"{self.account}: applied up to {self._chain.advanced_to}, the ledger covers less"
             raise InvariantBroken(msg)
         copy = AccountState.restore(self.snapshot())
-        copy._pending.extend(self._pending)
+        for sequence, event in self._pending:
+            copy.observe(sequence, event)
         return copy
 
     def _cover(self, oms_sequence: int, changes: Changes) -> None:
