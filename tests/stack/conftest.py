@@ -57,7 +57,9 @@ class Engine:
         return done
 
     def compose(self, *words: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-        return self.docker("compose", *(w for file in self.files for w in ("-f", file)), *words, check=check)
+        return self.docker(
+            "compose", "--ansi", "never", *(w for file in self.files for w in ("-f", file)), *words, check=check
+        )
 
 
 @pytest.fixture(scope="session")
