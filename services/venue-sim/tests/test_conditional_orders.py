@@ -225,6 +225,15 @@ def test_the_stop_leg_ends_the_limit_leg_and_takes_its_funds(bench: Any) -> None
     assert bench.balances()["BTC"] == (9, 0)
 
 
+def test_a_stop_leg_that_the_account_cannot_fund_any_more_expires(bench: Any) -> None:
+    order_list, _ = bench.oco(*SELL_OCO)
+    profit = bench.exchange.orders[order_list.order_ids[0]]
+    bench.exchange.amend(profit, d("0.5"), "smaller", now_ms=1)
+    bench.place("SELL LIMIT 9.5 @ 120")
+    assert story(bench.last("90"))[1:] == ["b1 NEW NEW", "b1 EXPIRED EXPIRED INSUFFICIENT_BALANCE"]
+    assert bench.balances()["BTC"] == (d("0.5"), d("9.5"))
+
+
 def test_canceling_a_leg_cancels_the_list(bench: Any) -> None:
     order_list, _ = bench.oco(*SELL_OCO)
     leg = bench.exchange.orders[order_list.order_ids[1]]

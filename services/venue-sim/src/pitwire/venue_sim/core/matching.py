@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 REASON_LIQUIDITY = "INSUFFICIENT_LIQUIDITY"
 REASON_IOC = "UNFILLED_IOC_QUANTITY_EXPIRED"
 REASON_FOK = "UNFILLED_FOK_ORDER_EXPIRED"
+REASON_FUNDS = "INSUFFICIENT_BALANCE"
 NO_STP = "NONE"
 
 
@@ -189,25 +190,30 @@ class Matcher:
         listing.stops.remove(order)
         self._exchange.end_other_legs(order, effects)
         order.working_ms = order.updated_ms = effects.now_ms
-        self._fund(listing, order)
+        is_funded = self._fund(listing, order)
         effects.report(order, ExecType.NEW)
-        self.work(listing, order, effects)
+        if is_funded:
+            self.work(listing, order, effects)
+        else:
+            self._exchange.finish(order, OrderStatus.EXPIRED, effects, reason=REASON_FUNDS)
 
-    def _fund(self, listing: "Listing", order: Order) -> None:
+    def _fund(self, listing: "Listing", order: Order) -> bool:
         """Hold what the order needs now: a leg of a list held nothing, a market buy may need more than its stop price.
 
-        What the account cannot pay for a market buy will not trade.
+        False when the account has less; only a market buy then trades all the same, what can be paid for.
         """
         account = self._exchange.accounts[order.account_id]
         asset = listing.rules.quote if order.side is Side.BUY else listing.rules.base
         order.funded = True
         needed = self.funds_needed(listing, order)
-        if order.side is Side.BUY and order.order_type in MARKET_KINDS:
+        is_market_buy = order.side is Side.BUY and order.order_type in MARKET_KINDS
+        if is_market_buy:
             offers = self._offers(listing, order, None)
             needed = sum((match.price * match.quantity for match in offers), ZERO)
         extra = min(max(ZERO, needed - order.locked), account.free(asset))
         account.change(asset, free=-extra, locked=extra)
         order.locked += extra
+        return is_market_buy or order.locked >= needed
 
 
 def _is_own(taker: Order, match: Match) -> bool:
