@@ -6,6 +6,7 @@ import sys
 
 from pitwire.common.clock import random_token
 from pitwire.common.instruments import InstrumentRegistry
+from pitwire.common.leases import LeaseHolder
 from pitwire.common.service import Service, run
 from pitwire.execution.adapters.binance.adapter import BinanceVenue
 from pitwire.execution.adapters.halt_command import halt_command
@@ -49,16 +50,30 @@ async def main() -> int:
             fraction=random_fraction,
         )
 
+        async def acquire() -> None:
+            await lead(service)
+            service.on_stop(runtime.quiesce)
+
         async def begin() -> None:
-            await runtime.start(service.spawn)
-            service.set_leader(True)
+            await runtime.start(acquire)
 
         try:
-            service.on_stop(runtime.quiesce)
             service.spawn("start", begin())
             return await service.run()
         finally:
             await runtime.close()
+
+
+async def lead(service: Service) -> None:
+    """Waits as a warm standby until this process leads its slot."""
+    if service.settings.leases:
+        lease = LeaseHolder(
+            service.bus, service.clock, service=service.name, slot=service.settings.slot, holder=service.instance
+        )
+        await lease.acquire()
+        service.spawn("lease", lease.keep())
+        service.on_stop(lease.release)
+    service.set_leader(True)
 
 
 if __name__ == "__main__":

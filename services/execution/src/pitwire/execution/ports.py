@@ -6,14 +6,13 @@ from asyncio import Future
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from prometheus_client import CollectorRegistry
 
-from pitwire.common.bus.port import Bus, Record
-from pitwire.common.clock import Clock
+from pitwire.common import shell as common
 from pitwire.common.config import ServiceSettings
-from pitwire.common.enums import AlertSeverity, OrderType, TimeInForce
+from pitwire.common.enums import OrderType, TimeInForce
 from pitwire.common.errors import TransientError, UsageError
 from pitwire.common.schemas.ledger import Halt
 from pitwire.common.schemas.market import Instrument
@@ -176,14 +175,8 @@ class Traces(Protocol):
     def span(self, name: str, parent: str = "", **attributes: str | int) -> AbstractContextManager[str]: ...
 
 
-class Shell(Protocol):
-    """What of the service shell is used here."""
-
-    @property
-    def bus(self) -> Bus: ...
-
-    @property
-    def clock(self) -> Clock: ...
+class Shell(common.Shell, Protocol):
+    """What of the service shell is used here besides what all use."""
 
     @property
     def log(self) -> Log: ...
@@ -199,12 +192,4 @@ class Shell(Protocol):
 
     def fail(self, reason: str, error: BaseException | None = None) -> None: ...
 
-    def progress(self, *, cursor: int | None = None, lag: int | None = None) -> None: ...
-
     def set_ready(self, ready: bool) -> None: ...
-
-    async def quarantine(self, record: Record, reason: str, *, stream: str = "") -> None: ...
-
-    async def alert(
-        self, severity: AlertSeverity, code: str, text: str, *, account: str = "", strategy: str = "", **data: Any
-    ) -> None: ...

@@ -62,8 +62,8 @@ class Entry:
 
     @property
     def is_out(self) -> bool:
-        """It may be at the venue."""
-        return self.told.submitted or self.sent
+        """It may be at the venue: this process sent it, or another life may have."""
+        return self.sent or (self.order.submitted and not self.composed)
 
     @property
     def is_protective(self) -> bool:

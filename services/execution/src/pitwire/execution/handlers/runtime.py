@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
 
 from pitwire.common import codec
 from pitwire.common.instruments import InstrumentRegistry
@@ -25,8 +25,6 @@ from pitwire.execution.ports import LatchStore, Shell, Venue
 QUIET_POLL_S: Final = 0.02
 QUIET_POLLS_MAX: Final = 200
 """Four seconds: the shell gives an orderly stop five."""
-
-Spawn = Callable[[str, Coroutine[Any, Any, None]], object]
 
 
 class Runtime:
@@ -78,12 +76,14 @@ class Runtime:
         led = all(desk.core.leading and not desk.core.stopped for desk in self.desks)
         self._shell.set_ready(led and all(not venue.trouble for venue in venues))
 
-    async def start(self, spawn: Spawn) -> None:
+    async def start(self, acquire: Callable[[], Awaitable[None]]) -> None:
         """Recovers as a first start does: halts beside the bus, the journal, leadership, then each venue.
 
+        `acquire` returns when this process may lead; until then it is a standby with everything folded and connected.
         Returns when this process leads every account whose journal can be read; orders leave when the venues are
         reconciled, which follows by itself.
         """
+        spawn = self._shell.spawn
         self._halts.read_latches()
         spawn("journal", self._reader.run())
         spawn("watchdog", self._watchdog.run())
@@ -91,6 +91,7 @@ class Runtime:
             for name, venue in desk.venues.items():
                 spawn(f"venue {name}", venue.run())
         await self._reader.caught_up.wait()
+        await acquire()
         for desk in self.desks:
             if desk.core.stopped:
                 continue
