@@ -31,8 +31,8 @@ def order(
 ) -> None:
     """Ask for one order, through the gate like any other.
 
-    Prints the gate's verdict, with code, limit and observed value when it is a denial (exit code 1), and what the venue
-    said within the next two seconds.
+    Prints the gate's verdict, with code, limit and observed value when it is a denial, and what the venue said within
+    the next two seconds. Exit code 1 when the gate denied it or the venue rejected it.
     """
 
     def work() -> Reply:

@@ -145,12 +145,14 @@ def _reply(result: CommandResult, extra: Document | None = None) -> Reply:
 def _order_reply(result: CommandResult, order_id: str, happened: list[Message]) -> Reply:
     reports = [_happened(message) for message in happened]
     reply = _reply(result, {"client_order_id": order_id, "reports": reports})
-    return Reply(reply.document, (*reply.parts, *(f"  {_line(report)}" for report in reports)), reply.code)
+    refused = any(report["event"] == "NOT_SENT" or report["order_status"] == "REJECTED" for report in reports)
+    lines = tuple(f"  {_line(report)}" for report in reports)
+    return Reply(reply.document, (*reply.parts, *lines), ExitCode.NO if refused else reply.code)
 
 
 def _happened(message: Message) -> dict[str, str]:
     if isinstance(message, NotSent):
-        return {"event": "NOT_SENT", "reason": message.reason.value, "detail": message.detail}
+        return {"event": "NOT_SENT", "order_status": "", "reason": f"{message.reason.value} {message.detail}".rstrip()}
     if isinstance(message, ExecReport):
         return {
             "event": message.exec_type.value,
@@ -159,7 +161,7 @@ def _happened(message: Message) -> dict[str, str]:
             "last_price": format(message.last_price, "f"),
             "reason": message.reason,
         }
-    return {"event": type(message).__name__}
+    return {"event": type(message).__name__.upper(), "order_status": "", "reason": ""}
 
 
 def _line(report: Mapping[str, str]) -> str:

@@ -1,0 +1,200 @@
+"""An operator at work on a running system: looking, ordering, halting under load, resuming, limiting, flattening."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from tests.integration.run_world import CONFIG, Run, running
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
+
+BTC = "BTC-USDT.sim"
+QUIET_S = 3.0
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    with running(tmp_path_factory.mktemp("operating"), "--speed", "600") as system:
+        system.until_trading()
+        yield system
+
+
+def orders(run: Run, *words: str) -> list[dict[str, Any]]:
+    code, found = run.pitwire("orders", "-n", "10000", *words)
+    assert code == 0
+    return list(found)
+
+
+def buy(run: Run, quantity: str = "0.01", *words: str) -> tuple[int, Any]:
+    return run.pitwire("order", "BUY", quantity, BTC, "--reason", "test", *words)
+
+
+def test_status_is_ready_and_names_every_service(run: Run) -> None:
+    code, found = run.pitwire("status")
+    assert code == 0
+    assert {service["state"] for service in found["services"]} == {"ready"}
+    assert found["accounts"][0]["trading_state"] == "ACTIVE"
+    assert found["halts"] == []
+
+
+@pytest.mark.parametrize("command", ["positions", "orders", "fills", "pnl", "strategies", "limits", "logs"])
+def test_every_looking_command_answers_with_one_document(run: Run, command: str) -> None:
+    code, found = run.pitwire(command)
+    assert code == 0, found
+
+
+def test_doctor_sees_the_running_system(run: Run) -> None:
+    code, found = run.pitwire("doctor", "--config", str(CONFIG))
+    assert code == 0, found
+    figures = {check["name"]: check["figure"] for check in found["checks"]}
+    assert "journal at" in figures["bus"]
+    assert "PostgreSQL" in figures["database"]
+
+
+def test_tables_are_for_people(run: Run) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "pitwire.cli", "status"], cwd=run.folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0
+    assert "risk-gate" in done.stdout
+    assert "no halt: everything may trade" in done.stdout
+
+
+def test_a_manual_order_goes_through_the_gate_to_the_venue_and_is_booked(run: Run) -> None:
+    code, found = buy(run)
+    assert code == 0, found
+    assert found["status"] == "DONE"
+    assert any(report["order_status"] == "FILLED" for report in found["reports"]), found
+
+    def booked() -> bool:
+        return any(
+            order["client_order_id"] == found["client_order_id"] for order in orders(run, "--strategy", "manual")
+        )
+
+    run.until("the order in the database", booked)
+    _, held = run.pitwire("positions", "--strategy", "manual")
+    assert Decimal(held[0]["quantity"]) > 0
+
+
+def test_an_order_above_the_limit_is_denied_with_code_limit_and_observed(run: Run) -> None:
+    code, found = buy(run, "5")
+    assert code == 1
+    assert found["status"] == "REFUSED"
+    assert "ORDER_VALUE_EXCEEDED limit=10000 observed=" in found["text"]
+
+
+def test_an_order_that_the_venue_rejects_is_told_with_its_reason(run: Run) -> None:
+    code, found = buy(run, "0.01", "--price", "1000")
+    assert code == 1
+    assert found["status"] == "DONE"
+    assert "PERCENT_PRICE" in found["reports"][-1]["reason"]
+
+
+def test_a_limit_order_works_until_it_is_cancelled(run: Run) -> None:
+    _, bought = buy(run)
+    traded = Decimal(bought["reports"][-1]["last_price"])
+    code, placed = buy(run, "0.01", "--price", str(round(traded * Decimal("0.9"), 1)))
+    assert code == 0, placed
+
+    def working() -> bool:
+        return placed["client_order_id"] in [order["client_order_id"] for order in orders(run, "--working")]
+
+    run.until("the working order", working)
+    assert run.pitwire("cancel", placed["client_order_id"], "--reason", "test")[0] == 0
+    run.until("its end", lambda: not working())
+
+
+def test_halt_stops_new_orders_under_load_and_resume_restores_them(run: Run) -> None:
+    code, halted = run.pitwire("halt", "--reason", "test")
+    assert code == 0, halted
+    assert halted["acknowledged_by"] == "execution"
+    assert halted["elapsed_ms"] < 1000
+    assert run.pitwire("status")[1]["halts"][0]["halt_id"] == halted["halt_id"]
+    time.sleep(1)
+    before = {order["client_order_id"] for order in orders(run)}
+    code, denied = buy(run)
+    assert (code, "TRADING_HALTED" in denied["text"]) == (1, True), denied
+    time.sleep(QUIET_S)
+    assert {order["client_order_id"] for order in orders(run)} == before
+    code, resumed = run.pitwire("resume", "--reason", "test")
+    assert (code, resumed["cleared"]) == (0, [halted["halt_id"]]), resumed
+    run.until("a passing order", lambda: buy(run, "0.001")[0] == 0)
+    assert run.pitwire("status")[1]["halts"] == []
+
+
+def test_resume_of_a_halt_that_does_not_hold_is_a_usage_error(run: Run) -> None:
+    code, found = run.pitwire("resume", "nothing-like-it")
+    assert (code, found["error"]["code"]) == (2, "USAGE")
+
+
+def test_a_halt_written_by_hand_holds(run: Run) -> None:
+    """What the README shows for `nats pub`: plain JSON, published by anybody with the operator's key."""
+    program = (
+        "import asyncio, sys, nats\n"
+        "async def main():\n"
+        "    bus = await nats.connect(sys.argv[1], nkeys_seed=sys.argv[2], inbox_prefix=b'_INBOX_operator')\n"
+        "    await bus.publish('oms.halt.operator', sys.argv[3].encode(), headers={'Schema': 'Halt/1'})\n"
+        "    await bus.flush(); await bus.close()\n"
+        "asyncio.run(main())\n"
+    )
+    current = run.current()
+    halt = json.dumps({"halt_id": "by-hand", "scope": "ALL", "reason": "test", "source": "operator"})
+    subprocess.run([sys.executable, "-c", program, current["nats_url"], current["operator_seed"], halt], check=True)
+    run.until("the halt", lambda: [h["halt_id"] for h in run.pitwire("status")[1]["halts"]] == ["by-hand"])
+    assert buy(run)[0] == 1
+    assert run.pitwire("resume", "by-hand", "--reason", "test")[0] == 0
+
+
+def test_a_limit_can_be_tightened_and_is_shown_from_the_ledger(run: Run) -> None:
+    assert run.pitwire("limits", "--set", "order_value_max=100", "--reason", "test")[0] == 0
+    run.until("the denial", lambda: "ORDER_VALUE_EXCEEDED limit=100 " in buy(run)[1]["text"])
+    run.until("the new limit", lambda: run.pitwire("limits")[1][0]["source"] == "ledger")
+    rows = {row["name"]: row["limit"] for row in run.pitwire("limits")[1][0]["limits"]}
+    run.until("version 2", lambda: run.pitwire("limits")[1][0]["limits_version"] == 2)
+    assert set(rows) >= {"order_value_max", "drawdown_max_percent"}
+    code, refused = run.pitwire("limits", "--set", "order_value_max=-5", "--reason", "test")
+    assert (code, refused["status"]) == (1, "REFUSED")
+    assert run.pitwire("limits", "--set", "order_value_max=10000", "--reason", "test")[0] == 0
+
+
+def test_a_paused_strategy_is_shown_as_paused_until_it_is_released(run: Run) -> None:
+    def state() -> str:
+        return next(row["state"] for row in run.pitwire("strategies")[1] if row["strategy"] == "momentum")
+
+    assert run.pitwire("pause", "momentum", "--reason", "test")[0] == 0
+    run.until("the pause", lambda: state() == "paused: test")
+    assert run.pitwire("pause", "momentum", "--release", "--reason", "test")[0] == 0
+    run.until("the release", lambda: state() == "running")
+
+
+def test_flatten_closes_what_the_scope_holds(run: Run) -> None:
+    assert buy(run)[0] == 0
+
+    def held() -> list[Any]:
+        return list(run.pitwire("positions", "--strategy", "manual")[1])
+
+    run.until("a position", lambda: bool(held()))
+    code, found = run.pitwire("flatten", "--strategy", "manual", "--reason", "test")
+    assert code == 0, found
+    run.until("a flat sub-ledger", lambda: all(Decimal(row["quantity"]) < Decimal("0.00001") for row in held()))
+
+
+def test_why_tells_what_a_strategy_saw(run: Run) -> None:
+    run.until("an evaluation", lambda: run.pitwire("why", "momentum")[0] == 0)
+    _, found = run.pitwire("why", "momentum", "-n", "3")
+    assert len(found) == 3
+    assert found[0]["signal"] in ("BUY", "SELL", "HOLD", "WARMING_UP")
+
+
+def test_verify_holds_on_the_running_system(run: Run) -> None:
+    code, found = run.pitwire("verify")
+    assert code == 0, found
+    assert found["holds"] is True
+    assert len(found["checks"]) >= 15

@@ -1,0 +1,170 @@
+"""`pitwire up` from start to end: it trades, verifies itself, says so in one line, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import signal
+import urllib.request
+from decimal import Decimal
+from pathlib import Path
+
+import psycopg
+import pytest
+from tests.integration.run_world import CONFIG, Run, processes, recorded_candles, running, until_gone
+
+from pitwire.cli.run import infra, session, system
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
+
+SPEED = "600"
+SECONDS = "20"
+STRATEGIES = ("momentum", "mean_reversion")
+
+
+def test_generated_run_trades_both_strategies_verifies_and_ends_with_one_json_line(tmp_path: Path) -> None:
+    with running(tmp_path, "--for", SECONDS, "--speed", SPEED) as run:
+        code, summary = run.wait(timeout_s=150)
+        assert code == 0, (summary, run.said())
+    assert summary["candles"] > 0
+    assert summary["verify"]["holds"] is True
+    assert Decimal(summary["equity"]) > 0
+    for strategy in STRATEGIES:
+        assert summary["strategies"][strategy]["fills"] > 0, summary
+    assert summary["fills"] >= sum(part["fills"] for part in summary["strategies"].values())
+    assert summary["speed_reached"] > 0
+    assert summary["seconds"] == pytest.approx(float(SECONDS), abs=3)
+    assert until_gone(tmp_path) == {}
+
+
+def test_recorded_run_trades_real_candles(tmp_path: Path) -> None:
+    candles = recorded_candles()
+    if not candles.is_dir():
+        pytest.skip(f"no recordings at {candles}; name their folder with PITWIRE_DATA")
+    with running(tmp_path, "--data", str(candles), "--for", "30", "--speed", SPEED) as run:
+        code, summary = run.wait(timeout_s=180)
+        assert code == 0, (summary, run.said())
+    assert summary["fills"] > 0
+    assert summary["market_ended"] is False
+    with_data = json.loads(json.dumps(summary["strategies"]))
+    assert set(with_data) == set(STRATEGIES)
+
+
+@pytest.fixture(scope="module")
+def trading(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run that goes on until the tests of this file that look at it are through; the last one interrupts it."""
+    folder = tmp_path_factory.mktemp("trading")
+    run = Run(folder, "--speed", SPEED)
+    run.until_trading()
+    return run
+
+
+def test_psql_shows_orders_fills_positions_and_decisions(trading: Run) -> None:
+    url = trading.current()["database_url"].replace("+psycopg", "")
+    counts = "select (select count(*) from orders), (select count(*) from fills), (select count(*) from risk_decisions)"
+
+    def rows() -> bool:
+        with psycopg.connect(url) as connection:
+            found = connection.execute(counts).fetchone()
+            return found is not None and all(found)
+
+    trading.until("orders, fills and decisions in the database", rows, timeout_s=90)
+    with psycopg.connect(url) as connection:
+        kinds = connection.execute(
+            "select data_type from information_schema.columns where table_name = 'fills' and column_name = 'price'"
+        ).fetchone()
+    assert kinds == ("numeric",)
+
+
+def test_every_process_answers_health_readiness_and_metrics(trading: Run) -> None:
+    health = trading.current()["health"]
+    assert set(health) == {*system.SERVICES, "venue-sim"}
+    for name, url in health.items():
+        for page in ("healthz", "readyz", "metrics"):
+            with urllib.request.urlopen(f"{url}/{page}", timeout=10) as answer:
+                assert answer.status == 200, (name, page)
+
+
+def test_no_key_and_no_password_is_in_a_log_or_on_the_terminal(trading: Run) -> None:
+    current = trading.current()
+    run_folder = Path(current["run"])
+    secrets = [json.loads(path.read_text())["api_secret"] for path in run_folder.glob("keys/*.json")]
+    secrets += [path.read_text().strip() for path in run_folder.glob("identities/*.nk")]
+    secrets.append(current["database_url"].partition("//")[2].partition("@")[0].partition(":")[2])
+    assert len(secrets) > 2
+    logs = [path.read_text(errors="replace") for path in run_folder.glob("**/*.log")] + [trading.said()]
+    assert [secret for secret in secrets for text in logs if secret in text] == []
+
+
+def test_a_second_run_in_the_same_folder_is_refused_while_the_first_goes_on(trading: Run) -> None:
+    with running(trading.folder, "--data-dir", str(trading.data_dir)) as second:
+        assert second._process.wait(30) != 0
+        assert "is in use by the process" in second.said()
+    assert trading.pitwire("status")[0] == 0
+
+
+def test_two_checkouts_run_at_once(trading: Run, tmp_path: Path) -> None:
+    with running(tmp_path, "--for", "3", "--speed", "60") as other:
+        code, summary = other.wait(timeout_s=150)
+        assert code == 0, (summary, other.said())
+    assert trading.pitwire("status")[0] == 0
+
+
+def test_interrupt_stops_everything_in_order_and_nothing_survives(trading: Run) -> None:
+    assert len(processes(trading.folder)) > 8
+    trading.interrupt()
+    code, summary = trading.wait()
+    said = trading.said()
+    trading.end()
+    assert code == 0, said
+    assert summary["verify"] is None
+    assert until_gone(trading.folder) == {}
+    assert not (trading.data_dir / "current.json").exists()
+    assert said.rstrip().endswith("nothing of this run is left running")
+
+
+def test_nothing_survives_a_killed_supervisor(tmp_path: Path) -> None:
+    with running(tmp_path, "--speed", "60") as run:
+        run.until_trading()
+        run.kill()
+        assert until_gone(tmp_path) == {}
+
+
+def test_interrupt_while_starting_leaves_nothing(tmp_path: Path) -> None:
+    with running(tmp_path, "--speed", "60") as run:
+        run.until("a first process", lambda: len(processes(tmp_path)) > 3)
+        run.interrupt()
+        code, summary = run.wait()
+        assert (code, summary) == (0, {"interrupted": True}), run.said()
+    assert until_gone(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "where"),
+    [
+        ("open_time_ms,open,high,low,close,volume\n60000,10,9,8,10,1\n", "BTCUSDT_1m_x.csv"),
+        ("open_time_ms,open,high,low,close,volume\n60000,10,11,9,10,-1\n", "BTCUSDT_1m_x.csv"),
+        ("not a candle\n", "BTCUSDT_1m_x.csv"),
+    ],
+)
+def test_a_bad_recording_is_refused_with_file_and_reason(tmp_path: Path, text: str, where: str) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "BTCUSDT_1m_x.csv").write_text(text)
+    with running(tmp_path / "run", "--data", str(tmp_path / "data"), "--for", "5") as run:
+        assert run._process.wait(90) != 0
+        assert where in run.said()
+    assert until_gone(tmp_path) == {}
+
+
+def test_an_instrument_that_the_market_lacks_is_refused_by_name(tmp_path: Path) -> None:
+    config = tmp_path / "pitwire.toml"
+    config.write_text(CONFIG.read_text().replace('"ETH-USDT"', '"DOGE-USDT"').replace("ETH-USDT.sim", "DOGE-USDT.sim"))
+    with running(tmp_path / "run", "--for", "5", config=config) as run:
+        assert run._process.wait(90) == 2
+        assert "DOGE-USDT" in run.said()
+    assert until_gone(tmp_path) == {}
+
+
+def test_this_file_runs_what_it_is_about() -> None:
+    """The modules that only a whole run exercises."""
+    assert all(module.__doc__ for module in (infra, session, system))
+    assert signal.SIGINT in session.STOP_SIGNALS

@@ -1,0 +1,39 @@
+"""kill -9 of each process of a run, one after the other: it recovers by itself and the books still agree."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from tests.integration.run_world import Run, running, until_gone
+
+from pitwire.cli.run.plan import SERVICES
+
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(300)]
+
+VICTIMS = (*SERVICES, "venue-sim", "nats", "postgres")
+
+
+def fills(run: Run) -> int:
+    code, found = run.pitwire("strategies")
+    return sum(row["fills"] for row in found) if code == 0 else -1
+
+
+def test_a_run_survives_the_death_of_each_of_its_processes_and_verify_holds(tmp_path: Path) -> None:
+    with running(tmp_path, "--speed", "600", "--for", "75") as run:
+        run.until_trading()
+        run.until("a first fill", lambda: fills(run) > 0, timeout_s=60)
+        for victim in VICTIMS:
+            before = run.current()["pids"][victim]
+            os.kill(before, signal.SIGKILL)
+            run.until(f"another {victim}", lambda v=victim, b=before: run.current()["pids"].get(v, b) != b)
+            run.until(f"everything ready after {victim}", lambda: run.pitwire("status")[0] == 0, timeout_s=40)
+        at_end = fills(run)
+        code, summary = run.wait(timeout_s=150)
+        assert code == 0, (summary, run.said())
+    assert summary["restarts"] >= len(SERVICES) + 1
+    assert summary["fills"] >= at_end > 0
+    assert summary["verify"]["holds"] is True
+    assert until_gone(tmp_path) == {}
