@@ -77,7 +77,7 @@ async def test_prints_one_line_serves_both_ports_and_stops_at_once(start_venue: 
         socket = await http.ws_connect(venue.info["ws"] + "/ws")
         began = time.monotonic()
         assert await asyncio.to_thread(venue.stop) == 0
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 5
         assert (await socket.receive(timeout=5)).type is aiohttp.WSMsgType.CLOSE
     lines = [json.loads(line) for line in venue.errors.read_text().splitlines()]
     assert [line["message"] for line in lines] == ["stopped"]

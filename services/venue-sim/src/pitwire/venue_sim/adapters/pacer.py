@@ -43,11 +43,15 @@ class Pacer:
         if following is None:
             self._shown_ms = max(self._shown_ms, last)
             return self._shown_ms
-        now = int(self._anchor_ms + (self._monotonic_s() - self._anchor_s) * self._speed * 1000)
+        now = int(self._running_ms())
         if self._hold_ms is not None:
             now = min(now, self._hold_ms)
         self._shown_ms = max(self._shown_ms, last, min(now, following - 1))
         return self._shown_ms
+
+    def _running_ms(self) -> float:
+        """Market time if nothing held it."""
+        return self._anchor_ms + (self._monotonic_s() - self._anchor_s) * self._speed * 1000
 
     def speed_reached(self) -> float:
         """Market seconds per wall second since the first instant was played."""
@@ -59,8 +63,9 @@ class Pacer:
 
     def hold(self, until_ms: int | None) -> None:
         """Let the market run up to a time (inclusive), or freely with None."""
-        # While it was held, the clock stood still: begin to count again from where it stands.
-        self._anchor_ms, self._anchor_s = float(self.market_ms()), self._monotonic_s()
+        if self._hold_ms is not None and self._running_ms() > self._hold_ms:
+            # It was held, so the clock stood still: begin to count again from where it stands.
+            self._anchor_ms, self._anchor_s = float(self.market_ms()), self._monotonic_s()
         self._hold_ms = until_ms
         self._changed.set()
 
