@@ -10,12 +10,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from pitwire.common import codec, subjects
-from pitwire.common.bus.memory import MemoryBus, MemoryServer
+from pitwire.common.bus.memory import MemoryServer
 from pitwire.common.bus.port import Record
-from pitwire.common.clock import ManualClock
-from pitwire.common.enums import AlertSeverity, Side, VenueState
+from pitwire.common.enums import Side, VenueState
 from pitwire.common.schemas.market import Candle, Instrument, Quote, Trade, VenueStatus
 from pitwire.common.telemetry import Tracing
+from pitwire.common.testing.shell import FakeShell
 from pitwire.market_data import handlers
 from pitwire.market_data.adapters.memory import MemoryFeed
 from pitwire.market_data.core.feed import FeedCore
@@ -26,27 +26,6 @@ BTC = "BTC-USDT.sim"
 MINUTE = 60_000_000_000
 START = 29_000_000 * MINUTE
 SILENCE = 5_000_000_000
-
-
-class FakeShell:
-    """The shell's part that market-data uses, written down."""
-
-    def __init__(self, server: MemoryServer) -> None:
-        self.bus = MemoryBus(server)
-        self.clock = ManualClock()
-        self.reached: list[int] = []
-        self.set_aside: list[tuple[str, bytes, str]] = []
-        self.alerts: list[str] = []
-
-    def progress(self, *, ts_market_ns: int | None = None, now: bool = False) -> None:
-        if now and ts_market_ns is not None:
-            self.reached.append((ts_market_ns - START) // MINUTE)
-
-    async def quarantine(self, record: Record, reason: str, *, stream: str = "") -> None:
-        self.set_aside.append((record.subject, record.data, reason))
-
-    async def alert(self, severity: AlertSeverity, code: str, text: str) -> None:
-        self.alerts.append(code)
 
 
 class World:
@@ -83,6 +62,12 @@ class World:
         """Lets every task run until nothing is left to do."""
         for _ in range(200):
             await asyncio.sleep(0)
+
+    def minutes_reached(self) -> list[int]:
+        return [(reached - START) // MINUTE for reached in self.shell.reached]
+
+    def alerts(self) -> list[str]:
+        return [code for _, code, _ in self.shell.alerts]
 
     def candles(self) -> str:
         """Minutes stored, `b` = backfilled."""
@@ -144,7 +129,7 @@ async def test_history_comes_first_and_live_candles_follow_each_once(world: Worl
     world.feed.say(bar(5, closed=False))
     await world.settle()
     assert world.candles() == "0b 1b 2b 3 4"
-    assert world.shell.reached == [1, 2, 3, 4, 5]
+    assert world.minutes_reached() == [1, 2, 3, 4, 5]
     assert world.handlers.is_ready
     assert world.ready_told
 
@@ -174,7 +159,7 @@ async def test_what_was_missed_while_disconnected_is_filled_at_once(world: World
     world.feed.drop()
     await world.settle()
     assert world.candles() == "0 1b 2b 3b"
-    assert "FEED_DISCONNECTED" in world.shell.alerts
+    assert "FEED_DISCONNECTED" in world.alerts()
 
 
 async def test_a_restart_goes_on_after_what_is_stored(world: World) -> None:
@@ -201,7 +186,7 @@ async def test_two_publishers_store_each_candle_once_and_in_order(world: World) 
         world.feed.say(bar(minute))
         await world.settle()
     assert world.candles() == "0b 1b 2b 3 4 5"
-    assert world.shell.reached[-3:] == second.shell.reached == [4, 5, 6]
+    assert world.minutes_reached()[-3:] == second.minutes_reached() == [4, 5, 6]
     await second.stop()
 
 
@@ -244,7 +229,7 @@ async def test_history_that_fails_is_asked_for_again_and_live_candles_wait(
     world.feed.say(bar(1))
     await world.settle()
     assert world.candles() == "0b 1"
-    assert world.shell.alerts.count("HISTORY_NOT_READ") == 3
+    assert world.alerts().count("HISTORY_NOT_READ") == 3
 
 
 async def test_a_hole_that_history_does_not_have_is_told(world: World) -> None:
@@ -253,7 +238,7 @@ async def test_a_hole_that_history_does_not_have_is_told(world: World) -> None:
     world.feed.say(bar(5))
     await world.settle()
     assert world.candles() == "0 5"
-    assert world.shell.alerts == ["CANDLE_HOLE"]
+    assert world.alerts() == ["CANDLE_HOLE"]
 
 
 async def test_definitions_are_stored_when_they_change_and_only_then(world: World) -> None:
@@ -281,7 +266,8 @@ async def test_the_venues_state_is_told_at_each_change(world: World) -> None:
 
 async def test_a_frame_that_cannot_be_read_is_set_aside_with_place_and_reason(world: World) -> None:
     await world.handlers.on_malformed("btcusdt@trade", b"{}", "p: Field required")
-    assert world.shell.set_aside == [("btcusdt@trade", b"{}", "sim: p: Field required")]
+    record, reason = world.shell.quarantined[0]
+    assert (record.subject, record.data, reason) == ("btcusdt@trade", b"{}", "sim: p: Field required")
 
 
 async def test_market_time_waits_for_candles_not_yet_stored(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

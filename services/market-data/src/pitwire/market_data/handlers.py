@@ -15,11 +15,12 @@ from pitwire.common.errors import BusUnavailable, DecodeError, LostRace, Outcome
 from pitwire.common.ids import content_hash
 from pitwire.common.schemas.base import Message
 from pitwire.common.schemas.market import Candle, Quote, Trade
+from pitwire.common.shell import Shell
 from pitwire.common.telemetry import Tracing
 from pitwire.market_data.core.candles import HistoryRequest, Hole
 from pitwire.market_data.core.feed import FeedCore
 from pitwire.market_data.core.ticks import Bar, QuoteTick, Tick, TradeTick
-from pitwire.market_data.ports import Feed, Shell
+from pitwire.market_data.ports import Feed
 
 CANDLES_WAITING_MAX: Final = 10_000
 """Beyond it the feed waits: the venue's socket keeps what comes, and history fills what it drops."""

@@ -1,13 +1,10 @@
-"""Where market-data touches the world: a venue's feed, and the shell that carries what it says."""
+"""The one place where market-data touches the world: a venue's feed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Protocol
 
-from pitwire.common.bus.port import Bus, Record
-from pitwire.common.clock import Clock
-from pitwire.common.enums import AlertSeverity
 from pitwire.common.schemas.market import Instrument
 from pitwire.market_data.core.candles import HistoryRequest
 from pitwire.market_data.core.ticks import Bar, Tick
@@ -44,19 +41,3 @@ class Feed(Protocol):
         ...
 
     async def close(self) -> None: ...
-
-
-class Shell(Protocol):
-    """What of the service shell is used here."""
-
-    @property
-    def bus(self) -> Bus: ...
-
-    @property
-    def clock(self) -> Clock: ...
-
-    def progress(self, *, ts_market_ns: int | None = None, now: bool = False) -> None: ...
-
-    async def quarantine(self, record: Record, reason: str, *, stream: str = "") -> None: ...
-
-    async def alert(self, severity: AlertSeverity, code: str, text: str) -> None: ...

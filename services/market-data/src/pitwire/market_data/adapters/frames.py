@@ -18,9 +18,9 @@ from pitwire.common.errors import DecodeError
 from pitwire.common.ids import instrument_id
 from pitwire.common.schemas.base import Asset, NonNegative, Positive, Token
 from pitwire.common.schemas.market import Instrument
+from pitwire.common.units import NS_PER_MS
 from pitwire.market_data.core.ticks import Bar, QuoteTick, Tick, TradeTick
 
-NS_PER_MS: Final = 1_000_000
 ANSWER_BYTES_MAX: Final = 32 * 1024 * 1024
 """exchangeInfo of a whole venue takes some megabytes."""
 

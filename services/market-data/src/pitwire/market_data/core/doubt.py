@@ -5,6 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Final
 
+from pitwire.common.units import NS_PER_S
+
 JUMP_FACTOR: Final = Decimal("1.5")
 """A price this many times above or below the last believed one is suspect."""
 
@@ -49,7 +51,7 @@ class Collar:
         return False
 
 
-AHEAD_MAX_NS: Final = 3_600_000_000_000
+AHEAD_MAX_NS: Final = 3_600 * NS_PER_S
 """An event this far ahead of the venue's newest one does not move the market clock by itself."""
 
 

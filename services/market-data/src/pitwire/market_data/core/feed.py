@@ -9,11 +9,12 @@ from typing import Final
 
 from pitwire.common.enums import DataQuality, VenueState
 from pitwire.common.schemas.market import Candle, Quote, Trade, VenueStatus
+from pitwire.common.units import NS_PER_S
 from pitwire.market_data.core.candles import CandleSeries, Closed, HistoryRequest, Hole
 from pitwire.market_data.core.doubt import Collar, MarketClock, is_near
 from pitwire.market_data.core.ticks import Bar, QuoteTick, TradeTick, interval_ns
 
-LATE_MAX_NS: Final = 5_000_000_000
+LATE_MAX_NS: Final = 5 * NS_PER_S
 """A trade this far behind the newest event of the venue is stale (market clock)."""
 
 DETAIL_MAX: Final = 400

@@ -9,10 +9,10 @@ from typing import Final
 
 from pitwire.common.enums import Side
 from pitwire.common.errors import UsageError
+from pitwire.common.units import NS_PER_S
 
-_SECOND_NS: Final = 1_000_000_000
-_DAY_NS: Final = 86_400 * _SECOND_NS
-_UNITS_NS: Final = {"s": _SECOND_NS, "m": 60 * _SECOND_NS, "h": 3_600 * _SECOND_NS, "d": _DAY_NS}
+_DAY_NS: Final = 86_400 * NS_PER_S
+_UNITS_NS: Final = {"s": NS_PER_S, "m": 60 * NS_PER_S, "h": 3_600 * NS_PER_S, "d": _DAY_NS}
 
 
 @lru_cache

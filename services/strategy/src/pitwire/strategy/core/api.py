@@ -51,12 +51,16 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Hold exactly `quantity` of base currency; an order for what is missing follows. Repeating it changes nothing."""
+    """Hold `quantity` of base currency; an order for what is missing follows. Repeating it changes nothing.
+
+    Less than `tolerance` (a share of the target) is not missing: sizes that follow the price would trade all the time.
+    """
 
     quantity: Decimal
     reason: str
     values: Values = field(default_factory=dict)
     instrument_id: str = ""
+    tolerance: Decimal = Decimal("0.02")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,12 @@ from pitwire.common.enums import Side
 from pitwire.common.money import ZERO
 from pitwire.common.schemas.ledger import Denied, Verdict
 from pitwire.common.schemas.orders import CancelIntent, OrderIntent
+from pitwire.common.units import NS_PER_S
 
 UNDECIDED_MAX: Final = 64
 """Intents of one strategy without an answer; more are not made."""
 
-EXPIRED_GRACE_NS: Final = 3_000_000_000
+EXPIRED_GRACE_NS: Final = 3 * NS_PER_S
 """So long after its validity an intent still counts as on its way: the gate's answer may be late, its approval not."""
 
 Intent = OrderIntent | CancelIntent

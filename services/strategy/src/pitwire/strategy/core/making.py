@@ -69,7 +69,8 @@ class IntentMaker:
         if instrument is None or price is None:
             return NotMade("the venue's definition has not come yet" if instrument is None else "no price seen yet")
         if isinstance(wish, Target):
-            sized = towards(wish.quantity, self._ledger.holding(instrument_id), instrument, price)
+            holding = self._ledger.holding(instrument_id)
+            sized = towards(wish.quantity, holding, instrument, price, tolerance=wish.tolerance)
             shape = Order(Side.BUY, wish.quantity, wish.reason)
         else:
             shape = _rounded(wish, instrument)

@@ -15,6 +15,7 @@ from pitwire.common.schemas.control import DecisionTrace
 from pitwire.common.schemas.ledger import CancelApproved, Denied, Verdict
 from pitwire.common.schemas.market import BookUpdate, Candle, Quote, Trade
 from pitwire.common.schemas.orders import OrderIntent
+from pitwire.common.units import NS_PER_S
 from pitwire.strategy.core.api import Cancel, Decision, Hold, Order, Target, Values
 from pitwire.strategy.core.intents import Intent, IntentBook
 from pitwire.strategy.core.ledger import SubLedger
@@ -24,13 +25,12 @@ from pitwire.strategy.core.outputs import TEXT_MAX, Alarm, Cause, Outputs, shown
 DECISIONS_MAX: Final = 32
 """Answers to one event; more is a fault of the strategy."""
 
-CANDLE_AGE_MAX_NS: Final = 10_000_000_000
+CANDLE_AGE_MAX_NS: Final = 10 * NS_PER_S
 """A closed candle that came longer ago than this (wall clock, since its frame arrived) only warms up."""
 
-TICK_AGE_MAX_NS: Final = 2_000_000_000
+TICK_AGE_MAX_NS: Final = 2 * NS_PER_S
 """A quote, trade or book update that waited longer than this is not shown to strategies any more."""
 
-NS_PER_S: Final = 1_000_000_000
 HOLD, WARMING_UP = "HOLD", "WARMING_UP"
 
 

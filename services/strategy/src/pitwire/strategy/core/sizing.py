@@ -46,13 +46,16 @@ class Holding:
         return max(money.difference(self.position, self.working_sells), ZERO)
 
 
-def towards(target: Decimal, holding: Holding, instrument: Instrument, price: Decimal) -> Sized | TooSmall:
+def towards(
+    target: Decimal, holding: Holding, instrument: Instrument, price: Decimal, *, tolerance: Decimal = ZERO
+) -> Sized | TooSmall:
     """The order from what is held and working to `target`, valued at `price`. Short targets count as flat: spot.
 
     A buy is rounded down. A sell is rounded up, never beyond what can be sold: both leave less at risk, not more.
     """
-    missing = money.difference(max(target, ZERO), holding.expected)
-    if not missing:
+    target = max(target, ZERO)
+    missing = money.difference(target, holding.expected)
+    if missing.copy_abs() <= money.product(target, tolerance):
         return TooSmall("target is held or on its way")
     if missing > ZERO:
         return fitting(Side.BUY, missing, instrument, price)

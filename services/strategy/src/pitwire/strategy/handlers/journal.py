@@ -8,10 +8,10 @@ from pitwire.common import codec, subjects, topology
 from pitwire.common.bus.port import Record
 from pitwire.common.errors import DecodeError, InvariantBroken
 from pitwire.common.schemas.ledger import LeaderChanged, LedgerEvent
+from pitwire.common.shell import Shell
 from pitwire.strategy.core.desk import Desk, as_covered
 from pitwire.strategy.core.outputs import Cause
 from pitwire.strategy.handlers.outbox import Outbox
-from pitwire.strategy.ports import Shell
 
 
 class JournalReader:

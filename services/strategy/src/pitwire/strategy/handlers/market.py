@@ -10,12 +10,12 @@ from pitwire.common.bus.port import Record
 from pitwire.common.errors import DecodeError
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.common.schemas.market import BookUpdate, Candle, Instrument, Quote, Trade
+from pitwire.common.shell import Shell
 from pitwire.strategy.core.desk import Desk
 from pitwire.strategy.core.history import in_time_order, records_back
 from pitwire.strategy.core.outputs import Cause
 from pitwire.strategy.core.runner import Runner
 from pitwire.strategy.handlers.outbox import Outbox
-from pitwire.strategy.ports import Shell
 
 TickModel = type[Quote] | type[Trade] | type[BookUpdate]
 TICKS: Final[tuple[tuple[str, Callable[[str], str], TickModel], ...]] = (
@@ -73,6 +73,8 @@ class MarketReader:
         cause = self._cause(self._shell.clock.wall_ns())
         for runner in self._runners():
             self._outbox.put(runner.warm_up(in_time_order(history), cause))
+        if history:
+            self._shell.progress(ts_market_ns=max(candle.close_time_ns for candle in history), now=True)
         return reader
 
     async def follow_candles(self, reader: AsyncGenerator[list[Record], None]) -> None:

@@ -12,9 +12,9 @@ from pitwire.common import codec, subjects
 from pitwire.common.bus.port import Record
 from pitwire.common.errors import BusUnavailable
 from pitwire.common.schemas.control import DecisionTrace
+from pitwire.common.shell import Shell
 from pitwire.strategy.core.outputs import Alarm, Outputs
 from pitwire.strategy.handlers.publisher import Publisher
-from pitwire.strategy.ports import Shell
 
 WAITING_MAX: Final = 10_000
 """Reasons waiting to be told; beyond it new ones are dropped and counted: they are for people, not for trading."""

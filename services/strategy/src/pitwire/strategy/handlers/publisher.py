@@ -12,10 +12,10 @@ from typing import Final
 from pitwire.common import codec, subjects
 from pitwire.common.errors import AppendRefused, BusUnavailable, OutcomeUnknown
 from pitwire.common.ids import content_hash
+from pitwire.common.shell import Shell
 from pitwire.common.telemetry import Tracing
 from pitwire.strategy.core.intents import Intent
 from pitwire.strategy.core.runner import Runner
-from pitwire.strategy.ports import Shell
 
 REPUBLISH_PERIOD_S: Final = 0.25
 """An intent without an answer is published again this often, until it has expired; the stream drops the repetition."""

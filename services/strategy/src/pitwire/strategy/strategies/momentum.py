@@ -64,20 +64,21 @@ class Momentum:
             return Hold("averages are not full yet")
         gap_percent = 100.0 * (fast / slow - 1.0)
         values = {"close": candle.close, "fast": fast, "slow": slow, "gap_percent": gap_percent}
-        if line.is_up is not None and line.is_up is not gap_percent > 0:
-            line.crossed_up = gap_percent > 0
-        line.is_up = gap_percent > 0
+        is_up = gap_percent > 0
+        if line.is_up is not None and line.is_up != is_up:
+            line.crossed_up = is_up
+        line.is_up = is_up
         line.cooldown = max(line.cooldown - 1, 0)
         if portfolio.is_working(name):
             return Hold("an order is on its way", values)
         if portfolio.holds(name):
             line.crossed_up = False
-            if line.is_up:
+            if is_up:
                 return Hold("the trend is up: kept", values)
             line.cooldown = self.params.cooldown
             return Target(Decimal(0), "averages crossed down", values)
         if not line.crossed_up:
-            return Hold("no cross upwards since the last trade" if line.is_up else "the trend is down", values)
+            return Hold("no cross upwards since the last trade" if is_up else "the trend is down", values)
         if gap_percent < self.params.threshold_percent:
             return Hold(f"crossed up, gap below {self.params.threshold_percent} %", values)
         if line.cooldown:
