@@ -16,7 +16,7 @@ from pitwire.common.bus.nats import NatsBus
 from pitwire.common.bus.port import Bus
 from pitwire.common.config import PitwireConfig
 from pitwire.common.errors import BusUnavailable, ConfigError
-from pitwire.common.provisioning import apply_topology, remove_topology
+from pitwire.common.provisioning import apply_topology, remove_used_streams
 
 ACCOUNT = "main"
 STRATEGIES = ("momentum", "mean_reversion")
@@ -134,7 +134,7 @@ class Cluster:
             yield world
         finally:
             await world.close()
-            await remove_topology(url, self.seeds)
+            await remove_used_streams(url, self.seeds)
 
 
 async def _until_applied(url: str, seeds: Path) -> None:

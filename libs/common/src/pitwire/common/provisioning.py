@@ -24,12 +24,14 @@ async def apply_topology(url: str, seeds: Path, *, replicas: int = 1) -> list[st
     return report
 
 
-async def remove_topology(url: str, seeds: Path) -> None:
-    """Deletes every stream with everything in it: for test servers, never offered as a command."""
+async def remove_used_streams(url: str, seeds: Path) -> None:
+    """Deletes every stream that ever held a record, with everything in it: for test servers, never a command."""
     for account in NatsAccount:
         async with _provisioner(url, seeds, account) as bus:
             for config in _configs_in(account, replicas=1):
-                await bus.api(f"STREAM.DELETE.{config['name']}", {})
+                info = await bus.api(f"STREAM.INFO.{config['name']}", {})
+                if info.get("state", {}).get("last_seq"):
+                    await bus.api(f"STREAM.DELETE.{config['name']}", {})
 
 
 @asynccontextmanager
