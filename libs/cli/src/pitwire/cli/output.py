@@ -45,7 +45,10 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a command found: the document for programs, the parts for people, and the exit code."""
+    """What a command found: the document for programs, the parts for people, and the exit code.
+
+    Without parts people get the document too.
+    """
 
     document: Document
     parts: tuple[Table | str, ...] = ()
@@ -89,7 +92,7 @@ def code_of(error: Exception) -> ExitCode:
 
 def write(reply: Reply, output: Format) -> None:
     """The reply on standard output, in the form that was asked for."""
-    if output is Format.JSON:
+    if output is Format.JSON or not reply.parts:
         write_line(reply.document)
         return
     console = _console(sys.stdout)

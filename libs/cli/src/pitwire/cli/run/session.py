@@ -20,6 +20,7 @@ from pitwire.cli.run.plan import RunFolder
 from pitwire.cli.run.summary import SpeedMeter, live_line, summary_document
 from pitwire.cli.run.system import System, UpOptions
 from pitwire.cli.servers import DirectoryLock
+from pitwire.cli.views.verified import verify_system
 from pitwire.common.clock import NS_PER_S, SystemClock
 from pitwire.common.enums import CommandVerb
 from pitwire.common.errors import PitwireError, StoreUnavailable
@@ -150,12 +151,12 @@ class _Session:
                 note(f"working orders of {account} may be left at the venue: {error}")
 
     async def _verify(self) -> dict[str, Any]:
-        from pitwire.cli.views.verified import verify_document
-
+        note("verifying: journal, PostgreSQL and venue")
         try:
-            return await verify_document(self._system.running())
+            outcome = await verify_system(self._system.running(), self._system.bus, self._clock)
         except PitwireError as error:
             return {"holds": False, "error": f"{error.code}: {error}", "checks": []}
+        return outcome.document()
 
     async def _unless_interrupted(self, task: asyncio.Task[None]) -> bool:
         """True when the task finished; False when it was interrupted, and then it has ended too."""
