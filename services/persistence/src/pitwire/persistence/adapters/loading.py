@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, Final, TypeVar
+from typing import Any, Final, LiteralString, TypeVar
 
 import psycopg
 from psycopg import sql
@@ -59,7 +59,7 @@ def _rows(
     by: tuple[str, ...],
     keys: Collection[tuple[str, ...]],
     *,
-    order_by: str = "",
+    order_by: LiteralString = "",
 ) -> list[R]:
     """Rows whose columns `by` equal one of `keys`."""
     if not keys:
