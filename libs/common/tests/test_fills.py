@@ -96,3 +96,14 @@ def test_memory_is_bounded_and_an_old_number_is_refused_rather_than_booked_twice
     assert again.snapshot() == trades.snapshot()
     assert again.find(fill("14").key) == fill("14")
     assert again.is_too_old(fill("11").key)
+
+
+@pytest.mark.parametrize(
+    ("side", "fee_currency", "wanted"),
+    [("BUY", "USDT", "-100.1"), ("SELL", "USDT", "99.9"), ("BUY", "BTC", "-100"), ("SELL", "BNB", "100")],
+)
+def test_the_net_value_of_a_fill_counts_only_a_fee_in_quote(side: str, fee_currency: str, wanted: str) -> None:
+    """S-4: a fee in base or in a third asset is no quote currency."""
+    found = fill("1", side=Side(side), fee_currency=fee_currency)
+    assert (found.notional, found.net_value) == (D(100), D(wanted))
+    assert found.reversed(ts_event_ns=1).net_value == -found.net_value

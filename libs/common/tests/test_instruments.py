@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from pitwire.common.enums import Side
 from pitwire.common.errors import InvalidName
@@ -131,3 +132,10 @@ def test_dust_is_less_than_can_be_sold() -> None:
 def test_a_limit_price_is_moved_to_the_side_that_pays_no_more() -> None:
     assert limit_price_for(instrument(), D("100.019"), Side.BUY) == D("100.01")
     assert limit_price_for(instrument(), D("100.011"), Side.SELL) == D("100.02")
+
+
+@pytest.mark.parametrize("changed", [{"base": "ETH"}, {"quote": "EUR"}, {"venue": "other"}, {"symbol": "BTC-EUR"}])
+def test_a_definition_whose_names_disagree_is_refused(changed: dict[str, Any]) -> None:
+    """S-54: what folds read from the name is what the venue listed."""
+    with pytest.raises(ValidationError, match=r"must be BASE-QUOTE\.VENUE"):
+        Instrument.model_validate(instrument().model_dump(mode="json") | changed)

@@ -224,7 +224,7 @@ def settled_by_queries(world: World) -> World:
         world = answers[0]
 
 
-@pytest.mark.timeout(0 if CAMPAIGN else 60)
+@pytest.mark.timeout(0 if CAMPAIGN else 120)
 def test_every_reachable_state_keeps_its_promises() -> None:
     """S-17, S-29, S-30, S-31, S-33, S-34: exhaustive at the bound, with each rare state really seen."""
     start = World(approved())

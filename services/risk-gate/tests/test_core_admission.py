@@ -10,6 +10,7 @@ import pytest
 from pitwire.common.enums import DenialCode, Side
 from pitwire.common.schemas.ledger import Approved, CancelApproved, Denied, LimitsApplied, StrategyPaused
 from pitwire.common.testing.journal import BTC, ETH, STRATEGY, limits, mark, order_intent
+from pitwire.risk_gate.core import IntentInput
 
 D = Decimal
 SOL = "SOL-USDT.sim"
@@ -164,3 +165,5 @@ def test_another_quote_currency_is_valued_in_the_accounts_own(new_desk: Any) -> 
     desk.define("ETH-BTC.sim", min_notional=D("0.0001"))
     assert desk.outcome("BUY", "10.001", **ask) == "ORDER_VALUE_EXCEEDED 10000 10001"
     assert desk.outcome("BUY", "10", **ask) == "INSUFFICIENT_BALANCE 0 0.5005"
+    _, marks = desk.decide(IntentInput(0, STRATEGY, desk.intent("BUY", "10", **ask)))
+    assert {m.instrument_id for m in marks} == {"ETH-BTC.sim", BTC}

@@ -12,8 +12,8 @@ from pitwire.common.errors import InvariantBroken
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.common.portfolio import AccountState
 from pitwire.common.schemas.control import RiskMetrics
-from pitwire.common.schemas.ledger import Cursors, DayRolled, Denied, MarksRecorded, StrategyPaused
-from pitwire.common.testing.journal import BTC, DAY, ETH, START_NS, STRATEGY, Journal, limits, mark
+from pitwire.common.schemas.ledger import CapitalRecorded, Cursors, DayRolled, Denied, MarksRecorded, StrategyPaused
+from pitwire.common.testing.journal import BTC, DAY, ETH, START_NS, STRATEGY, VENUE_ACCOUNT, Journal, limits, mark
 from pitwire.risk_gate.core import day_due, marks_due, metrics, new_marks, quarantine_due, session_day
 from pitwire.risk_gate.core.schedule import MALFORMED_MAX, crosses_limit
 
@@ -148,6 +148,18 @@ def test_only_marks_of_what_is_exposed_and_changed_are_new(desk: Any) -> None:
     assert [m.instrument_id for m in new_marks(desk.state, desk.marks)] == [BTC]
     assert [m.instrument_id for m in new_marks(desk.state, desk.marks, [ETH])] == [BTC, ETH]
     assert new_marks(desk.state, {}) == ()
+
+
+def test_the_first_mark_of_a_deposited_asset_is_recorded_before_it_counts(desk: Any) -> None:
+    """S-14, S-23: until the ledger has its price, a deposit is in neither equity nor what it is measured from."""
+    desk.journal.write(CapitalRecorded, asset="ETH", amount=D(5), venue_account=VENUE_ACCOUNT)
+    assert figures(desk)["daily_pnl"] == 0
+    event = due(desk, after_ns=SECOND)
+    assert event is not None
+    assert [m.instrument_id for m in event.marks] == [ETH]
+    desk.journal.marks(*event.marks)
+    assert figures(desk)["equity"] == D(100_500)
+    assert figures(desk)["daily_pnl"] == 0
 
 
 # --------------------------------------------------------------------------------------------------------- quarantine

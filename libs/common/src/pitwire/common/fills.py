@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pitwire.common.enums import Liquidity, Side
 from pitwire.common.instruments import assets_of
-from pitwire.common.money import canonical
+from pitwire.common.money import canonical, difference, product
 from pitwire.common.schemas.execution import ExecReport
 
 TRADES_KEPT: Final = 5_000
@@ -48,6 +48,18 @@ class Fill:
     def signed_fee(self) -> Decimal:
         """What was paid; negative for a rebate and for the reversal of a fee."""
         return self.fee.copy_negate() if self.is_reversal else self.fee
+
+    @property
+    def notional(self) -> Decimal:
+        """Price x quantity, in quote currency."""
+        return product(self.quantity, self.price)
+
+    @property
+    def net_value(self) -> Decimal:
+        """What quote currency gained or lost by it: received less paid, with the fee only where it is in quote."""
+        flow = product(self.signed_quantity, self.price).copy_negate()
+        in_quote = self.fee_currency == assets_of(self.instrument_id)[1]
+        return difference(flow, self.signed_fee) if in_quote else flow
 
     def reversed(self, *, ts_event_ns: int) -> Fill:
         return replace(self, is_reversal=True, ts_event_ns=ts_event_ns)

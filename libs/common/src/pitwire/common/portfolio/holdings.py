@@ -96,7 +96,7 @@ class Holdings:
         return tuple(asset for asset, amount in self._loose.items() if amount)
 
     def rate(self, asset: str, marks: Marks = NO_MARKS) -> Decimal | None:
-        """What one unit of `asset` is worth in the account's quote currency; None where no mark says."""
+        """What one unit of `asset` is worth in quote currency, by `marks` or as recorded; None if unknown."""
         if asset == self.quote:
             return ONE
         source = self.price_source(asset, marks)
@@ -114,7 +114,7 @@ class Holdings:
             if position.quantity:
                 equity += self.worth(position, marks)
         for asset, amount in self._loose.items():
-            equity += amount * (self.rate(asset, marks) or ZERO)
+            equity += amount * self._recorded_rate(asset, marks)
         return equity
 
     @exact
@@ -122,7 +122,12 @@ class Holdings:
         """A position in the account's quote currency, negative for a short."""
         value = position.value(self.mark_price(position.instrument_id, marks))
         quote = assets_of(position.instrument_id)[1]
-        return value if quote == self.quote else value * (self.rate(quote, marks) or ZERO)
+        return value if quote == self.quote else value * self._recorded_rate(quote, marks)
+
+    def _recorded_rate(self, asset: str, marks: Marks) -> Decimal:
+        """As `rate`, but zero until the ledger has a first mark: only then is a deposit told from a profit."""
+        known = asset == self.quote or asset in self._price_source
+        return (self.rate(asset, marks) if known else None) or ZERO
 
     def position(self, strategy: str, instrument_id: str) -> Position:
         """The sub-ledger of one strategy; flat where it never traded."""
@@ -136,7 +141,7 @@ class Holdings:
         """The parts of equity from the positions and books, independent of how equity itself is summed."""
         realised = unrealised = fees = ZERO
         for instrument_id, position in self.net.items():
-            rate = self.rate(assets_of(instrument_id)[1], marks) or ZERO
+            rate = self._recorded_rate(assets_of(instrument_id)[1], marks)
             realised += position.realised_pnl * rate
             unrealised += position.unrealised_pnl(self.mark_price(instrument_id, marks)) * rate
             fees += position.fees * rate
@@ -158,7 +163,7 @@ class Holdings:
         for position in self.net.values():
             for asset, paid in position.other_fees:
                 units[asset] = units.get(asset, ZERO) - paid
-        return sum((amount * (self.rate(asset, marks) or ZERO) for asset, amount in units.items()), ZERO)
+        return sum((amount * self._recorded_rate(asset, marks) for asset, amount in units.items()), ZERO)
 
     def _add_loose(self, asset: str, amount: Decimal) -> None:
         self._loose[asset] = self._loose.get(asset, ZERO) + amount

@@ -149,12 +149,15 @@ class AccountView:
                 if position.quantity:
                     yield strategy, instrument_id, position.quantity
 
-    def exposed_instruments(self) -> tuple[str, ...]:
-        """Instruments whose mark moves equity or a limit: held, worked, or the price of another asset that is held."""
+    def exposed_instruments(self, marks: Marks = NO_MARKS) -> tuple[str, ...]:
+        """Instruments whose mark moves equity or a limit: held, worked, or the price of another asset that is held.
+
+        `marks` may name the first price of such an asset.
+        """
         found = dict.fromkeys(name for name, position in self._holdings.net.items() if position.quantity)
         found |= dict.fromkeys(self._orders.exposure.instruments)
         quotes = (assets_of(name)[1] for name in tuple(found))
-        sources = (self._holdings.price_source(asset) for asset in (*self._holdings.loose_assets, *quotes))
+        sources = (self._holdings.price_source(asset, marks) for asset in (*self._holdings.loose_assets, *quotes))
         found |= dict.fromkeys(source for source in sources if source)
         return tuple(found)
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pitwire.common.enums import DataQuality, Side, VenueState
+from pitwire.common.money import HUNDRED, difference, product, ratio, total
 from pitwire.common.schemas.base import (
     Asset,
     Count,
@@ -23,6 +24,7 @@ from pitwire.common.schemas.base import (
 )
 
 TWO: Final = Decimal(2)
+THREE: Final = Decimal(3)
 
 
 class MarketMessage(Message):
@@ -44,6 +46,11 @@ class Trade(MarketMessage):
     last_quantity: Positive
     aggressor_side: Side
 
+    @property
+    def notional(self) -> Decimal:
+        """Price x quantity, in quote currency."""
+        return product(self.last_price, self.last_quantity)
+
 
 class Quote(MarketMessage):
     """Top of book (`bbo`)."""
@@ -57,12 +64,30 @@ class Quote(MarketMessage):
     def mid_price(self) -> Decimal:
         return (self.bid_price + self.ask_price) / TWO
 
+    @property
+    def spread(self) -> Decimal:
+        """Ask less bid; negative where the book is crossed."""
+        return difference(self.ask_price, self.bid_price)
+
+    @property
+    def spread_percent(self) -> Decimal:
+        """Of the mid price, at 34 digits."""
+        return ratio(product(self.spread, HUNDRED), self.mid_price)
+
+    @property
+    def is_crossed(self) -> bool:
+        return self.bid_price >= self.ask_price
+
 
 class BookLevel(Value):
     """One price of a book; quantity 0 in a diff removes the level."""
 
     price: Positive
     quantity: NonNegative
+
+    @property
+    def notional(self) -> Decimal:
+        return product(self.price, self.quantity)
 
 
 class BookUpdate(MarketMessage):
@@ -91,6 +116,35 @@ class Candle(MarketMessage):
     closed: bool = True
     backfilled: bool = Field(default=False, description="from the venue's history: warms up, never trades")
 
+    @model_validator(mode="after")
+    def _prices_and_times_agree(self) -> Self:
+        if not (self.low <= min(self.open, self.close) and self.high >= max(self.open, self.close)):
+            msg = f"open {self.open} or close {self.close} lies outside low {self.low} to high {self.high}"
+            raise ValueError(msg)
+        if self.close_time_ns <= self.open_time_ns:
+            msg = f"close_time_ns {self.close_time_ns} is not after open_time_ns {self.open_time_ns}"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def typical_price(self) -> Decimal:
+        """(high + low + close) / 3, at 34 digits."""
+        return ratio(total(total(self.high, self.low), self.close), THREE)
+
+    @property
+    def range(self) -> Decimal:
+        """High less low."""
+        return difference(self.high, self.low)
+
+    @property
+    def is_bullish(self) -> bool:
+        """It closed above its open; one that closed where it opened is neither bullish nor bearish."""
+        return self.close > self.open
+
+    @property
+    def is_bearish(self) -> bool:
+        return self.close < self.open
+
 
 class Instrument(Message):
     """What can be traded and in which steps; from the venue, never by slicing a symbol."""
@@ -110,6 +164,13 @@ class Instrument(Message):
     maker_fee_bps: NonNegative = Decimal(10)
     taker_fee_bps: NonNegative = Decimal(10)
     ts_event_ns: TimeNs = 0
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> Self:
+        if (self.symbol, self.instrument_id) != (f"{self.base}-{self.quote}", f"{self.symbol}.{self.venue}"):
+            msg = f"{self.instrument_id} must be BASE-QUOTE.VENUE of {self.base}, {self.quote} and {self.venue}"
+            raise ValueError(msg)
+        return self
 
 
 class VenueStatus(Message):

@@ -35,7 +35,7 @@ def decide(
     require_applied(state)
     ahead = Ahead(state, context.marks)
     verdicts = tuple(_verdict(ahead, given, context) for given in batch)
-    named = (given.intent.instrument_id for given in batch if isinstance(given.intent, OrderIntent))
+    named = [given.intent.instrument_id for given in batch if isinstance(given.intent, OrderIntent)]
     return verdicts, new_marks(state, context.marks, named)
 
 

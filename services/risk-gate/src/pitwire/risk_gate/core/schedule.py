@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from pitwire.common.enums import TradingState
 from pitwire.common.errors import InvariantBroken
-from pitwire.common.instruments import InstrumentRegistry
+from pitwire.common.instruments import InstrumentRegistry, assets_of
 from pitwire.common.money import HUNDRED, ZERO, exact, on_wire, percent_of, ratio
 from pitwire.common.portfolio import AccountState
 from pitwire.common.portfolio.holdings import NO_MARKS, Marks
@@ -71,10 +71,13 @@ def require_applied(state: AccountState) -> None:
         raise InvariantBroken(msg)
 
 
-def new_marks(state: AccountState, marks: Marks, also: Iterable[str] = ()) -> tuple[Mark, ...]:
+def new_marks(state: AccountState, marks: Marks, also: Collection[str] = ()) -> tuple[Mark, ...]:
     """The marks of everything exposed, and of `also`, that differ from what the ledger recorded last."""
-    wanted = dict.fromkeys(state.exposed_instruments())
+    wanted = dict.fromkeys(state.exposed_instruments(marks))
     wanted |= dict.fromkeys(also)
+    quotes = dict.fromkeys(assets_of(name)[1] for name in also)
+    sources = (state.wealth.price_source(asset, marks) for asset in quotes)
+    wanted |= dict.fromkeys(source for source in sources if source)
     found = (marks[name] for name in wanted if name in marks)
     return tuple(mark for mark in found if mark != state.wealth.marks.get(mark.instrument_id))
 
