@@ -39,7 +39,7 @@ def measure(make: Callable[[], object], columns: list[tuple[float, ...]]) -> flo
     """Nanoseconds per update, the best of some rounds: what the code costs when nothing else runs."""
     best = float("inf")
     for _ in range(ROUNDS):
-        update = make().update  # type: ignore[attr-defined]
+        update = make().update  # type: ignore[attr-defined] # every indicator has it
         started = time.perf_counter_ns()
         if len(columns[0]) == 1:
             for (value,) in columns:

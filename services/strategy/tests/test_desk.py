@@ -154,7 +154,7 @@ def test_each_strategy_has_its_own_sub_ledger() -> None:
     world.catch_up()
     held = [runner.portfolio.position(BTC).quantity for runner in world.desk.runners]
     working = [runner.portfolio.working_quantity(BTC) for runner in world.desk.runners]
-    assert (held, working) == ([1, 0], [0, 2])
+    assert (held, working) == ([Decimal(1), Decimal(0)], [Decimal(0), Decimal(2)])
 
 
 def test_a_denial_is_told_with_code_limit_and_observed_value_and_asked_again_later() -> None:
@@ -184,7 +184,7 @@ def test_a_restart_goes_on_by_numbers_and_holdings_of_the_journal() -> None:
     world.journal.marks()
     restarted = World(Holder("3"), journal=world.journal)
     (intent,) = restarted.candle(1)
-    assert (intent.intent_no, intent.quantity) == (2, 2)
+    assert (intent.intent_no, intent.quantity) == (2, Decimal(2))
 
 
 def test_journal_from_before_the_start_is_not_told_to_strategies() -> None:

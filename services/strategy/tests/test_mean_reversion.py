@@ -142,7 +142,7 @@ def test_figures_behind_a_decision_are_told() -> None:
     strategy = reversion()
     run(strategy, CALM, paper)
     decision = strategy.on_candle(candle(40, "990.00"), paper)
-    figures = {name: shown(value) for name, value in decision.values.items()}  # type: ignore[union-attr] # a Target
+    figures = {name: shown(value) for name, value in decision.values.items()}  # type: ignore[union-attr] # below the band it is a Target
     assert set(figures) == {"close", "z", "lower", "middle", "upper", "deviation", "stop"}
     assert figures["close"] == "990"
 

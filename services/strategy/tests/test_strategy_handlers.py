@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ from pitwire.common.bus.memory import MemoryServer
 from pitwire.common.bus.port import Record
 from pitwire.common.clock import ManualClock
 from pitwire.common.enums import DenialCode
+from pitwire.common.errors import BusUnavailable
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.common.portfolio import AccountState
 from pitwire.common.schemas.base import Message
@@ -145,7 +147,7 @@ async def test_a_closed_candle_becomes_an_intent_in_the_same_trace(world: World)
     record = world.server.log_of("INTENT").records[0]
     (intent,) = world.intents()
     assert record.subject == INTENT_SUBJECT
-    assert (intent.intent_no, intent.quantity, intent.trace) == (1, 1, TRACE)
+    assert (intent.intent_no, intent.quantity, intent.trace) == (1, Decimal(1), TRACE)
     assert intent.basis.subject == subjects.candle(BTC, "1m")
     assert intent.basis.ts_event_ns == MARKET_START_NS + MINUTE_NS
     assert record.trace[3:35] == TRACE[3:35]
@@ -233,13 +235,13 @@ async def test_an_undecided_intent_is_repeated_under_its_id_until_it_expires(
     await world.candle(0)
     async with _limit():
         while len(sent) < 4:
-            await publishing.asyncio.sleep(0.001)
+            await asyncio.sleep(0.001)
     assert len(set(sent)) == 1
     assert len(world.intents()) == 1
     world.clock.advance(ns=2_000_000_000)
-    await publishing.asyncio.sleep(0.01)
+    await asyncio.sleep(0.01)
     before = len(sent)
-    await publishing.asyncio.sleep(0.02)
+    await asyncio.sleep(0.02)
     assert len(sent) == before
 
 
@@ -253,7 +255,7 @@ async def test_a_doubtful_publish_stores_an_intent_once_and_the_next_in_order(
     await world.candle(0)
     world.runner._strategy.quantity = Decimal(2)  # type: ignore[attr-defined] # the test's own strategy
     await world.candle(1)
-    assert [(intent.intent_no, intent.quantity) for intent in world.intents()] == [(1, 1), (2, 1)]
+    assert [(intent.intent_no, intent.quantity) for intent in world.intents()] == [(1, Decimal(1)), (2, Decimal(1))]
 
 
 async def test_an_intent_that_expired_while_the_bus_was_away_is_not_published(
@@ -265,7 +267,7 @@ async def test_an_intent_that_expired_while_the_bus_was_away_is_not_published(
     world.journal.approve(world.intents()[0])
     await world.write_journal()
     world.runner._strategy.quantity = Decimal(2)  # type: ignore[attr-defined] # the test's own strategy
-    world.shell.bus.append = _away  # type: ignore[method-assign, assignment] # as if the bus were away
+    world.shell.bus.append = _away  # type: ignore[method-assign] # as if the bus were away
     await world.candle(1)
     world.clock.advance(ns=2_000_000_001)
     await world.shell.settle()
@@ -352,8 +354,8 @@ async def test_a_failing_strategy_is_told_and_the_process_goes_on(world: World) 
 
 
 async def _away(*_: Any, **__: Any) -> int:
-    raise publishing.BusUnavailable("away")
+    raise BusUnavailable("away")
 
 
 def _limit() -> Any:
-    return publishing.asyncio.timeout(5)
+    return asyncio.timeout(5)

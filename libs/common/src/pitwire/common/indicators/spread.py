@@ -170,7 +170,7 @@ class Atr:
 def true_range(high: float, low: float, previous_close: float) -> float:
     """Wilder, New Concepts in Technical Trading Systems (1978)."""
     top = high if high > previous_close else previous_close  # noqa: FURB136 - max() costs three times as much
-    bottom = low if low < previous_close else previous_close  # noqa: FURB136 - as above
+    bottom = low if low < previous_close else previous_close  # noqa: FURB136 - min() likewise
     return top - bottom
 
 
