@@ -26,6 +26,9 @@ class FakeVenue:
         self.holds: list[int] = []
         self.told = asyncio.Event()
         self.broken = False
+        self.all_ready = False
+        self.market_ms = START_MS
+        self.asked = asyncio.Event()
         self.url = ""
 
     async def hold(self, request: web.Request) -> web.Response:
@@ -36,7 +39,8 @@ class FakeVenue:
         return web.json_response({})
 
     async def status(self, _: web.Request) -> web.Response:
-        return web.json_response({"market_ms": START_MS})
+        self.asked.set()
+        return web.json_response({"market_ms": self.market_ms, "ended": False})
 
     async def until(self, enough: Callable[[], bool]) -> None:
         async with asyncio.timeout(10):
@@ -65,7 +69,8 @@ def record(market_ms: int) -> Record:
 
 async def running(venue: FakeVenue, work: Callable[[Pacer], Awaitable[None]]) -> None:
     async with VenueControl(venue.url) as control:
-        pacer = Pacer(control, Pace(("strategy",), start_ms=START_MS, bar_ms=BAR_MS))
+        pace = Pace(("strategy",), start_ms=START_MS, bar_ms=BAR_MS)
+        pacer = Pacer(control, pace, all_ready=lambda: venue.all_ready, standstill_s=0.05)
         task = asyncio.create_task(pacer.run())
         await work(pacer)
         task.cancel()
@@ -115,6 +120,28 @@ async def test_a_frozen_market_is_let_no_further(venue: FakeVenue) -> None:
         pacer.on_record(record(START_MS + BAR_MS))
         async with VenueControl(venue.url) as control:
             await control.status()
+
+    await running(venue, work)
+    assert venue.holds == [START_MS + BAR_MS]
+
+
+async def test_a_standstill_with_every_service_ready_ends_with_one_more_bar(venue: FakeVenue) -> None:
+    async def work(pacer: Pacer) -> None:
+        pacer.begin()
+        await venue.until(lambda: len(venue.holds) == 1)
+        venue.market_ms, venue.all_ready = START_MS + BAR_MS, True
+        await venue.until(lambda: len(venue.holds) == 2)
+        venue.all_ready = False
+
+    await running(venue, work)
+    assert venue.holds[:2] == [START_MS + BAR_MS, START_MS + 2 * BAR_MS]
+
+
+async def test_a_market_that_still_has_room_is_not_pushed(venue: FakeVenue) -> None:
+    async def work(pacer: Pacer) -> None:
+        venue.all_ready = True
+        pacer.begin()
+        await asyncio.wait_for(venue.asked.wait(), 10)
 
     await running(venue, work)
     assert venue.holds == [START_MS + BAR_MS]

@@ -57,6 +57,15 @@ def test_services_that_do_not_follow_bars_are_not_waited_for() -> None:
     assert market.until_ms == START_MS + BAR_MS
 
 
+def test_a_nudge_lets_one_bar_go_and_reports_go_on_from_there() -> None:
+    market = pace()
+    market.begin()
+    assert market.nudge() == START_MS + 2 * BAR_MS
+    for service in SERVICES:
+        market.observe(beat(service, START_MS + 2 * BAR_MS))
+    assert market.until_ms == START_MS + 3 * BAR_MS
+
+
 def test_history_older_than_the_start_moves_nothing() -> None:
     market = pace()
     for service in SERVICES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -17,6 +18,8 @@ from pitwire.common.schemas.control import Heartbeat
 
 REQUEST_TIMEOUT_S: Final = 5.0
 RETRY_WAIT_S: Final = 0.05
+STANDSTILL_S: Final = 5.0
+"""The market stands at its limit, every service is ready, and nobody has reported for so long: one more bar is let go."""
 
 
 class VenueControlFailed(TransientError):
@@ -60,11 +63,18 @@ class VenueControl:
 
 
 class Pacer:
-    """Holds the market at what `pace` allows. `on_record` takes heartbeats; `run` tells the venue the newest limit."""
+    """Holds the market at what `pace` allows. `on_record` takes heartbeats; `run` tells the venue the newest limit.
 
-    def __init__(self, control: VenueControl, pace: Pace) -> None:
+    `all_ready` says whether a standstill can only be a lost report, and not a service that is still on its way.
+    """
+
+    def __init__(
+        self, control: VenueControl, pace: Pace, *, all_ready: Callable[[], bool], standstill_s: float = STANDSTILL_S
+    ) -> None:
         self._control = control
         self._pace = pace
+        self._all_ready = all_ready
+        self._standstill_s = standstill_s
         self._moved = asyncio.Event()
         self._running = False
 
@@ -91,10 +101,22 @@ class Pacer:
     async def run(self) -> None:
         """Works until cancelled; a venue that is down is told when it is back."""
         while True:
-            await self._moved.wait()
-            self._moved.clear()
             try:
+                async with asyncio.timeout(self._standstill_s):
+                    await self._moved.wait()
+                self._moved.clear()
                 await self._control.hold(self._pace.until_ms)
+            except TimeoutError:
+                await self._end_standstill()
             except VenueControlFailed:
                 await asyncio.sleep(RETRY_WAIT_S)
+                self._moved.set()
+
+    async def _end_standstill(self) -> None:
+        if not self._running or not self._all_ready():
+            return
+        with contextlib.suppress(VenueControlFailed):
+            status = await self._control.status()
+            if status["market_ms"] >= self._pace.until_ms and not status["ended"]:
+                self._pace.nudge()
                 self._moved.set()

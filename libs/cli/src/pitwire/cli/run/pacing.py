@@ -42,6 +42,11 @@ class Pace:
         """Lets the first bar go; from here on heartbeats move the market."""
         return self._advance()
 
+    def nudge(self) -> int:
+        """One bar more, though nobody reported: for a service whose last report was lost with the process it was in."""
+        self._until_ms += self._bar_ms
+        return self._until_ms
+
     def observe(self, beat: Heartbeat) -> int | None:
         """The new limit when this heartbeat moved it, else None."""
         known = self._handled_ms.get(beat.service)

@@ -195,6 +195,9 @@ class System:
                 raise ServerError(f"not ready after {READY_TIMEOUT_S:g} s: {', '.join(waiting)}; {tail}")
             await asyncio.sleep(READY_POLL_S)
 
+    def _all_ready(self) -> bool:
+        return not self.health.not_ready(now_ns=self.clock.monotonic_ns())
+
     def _refuse_the_dead(self) -> None:
         for worker in self.workers.values():
             if worker.returncode is not None:
@@ -214,7 +217,8 @@ class System:
         worker.replace_plan(self._venue_plan((_port(said["http"]), _port(said["control"]))))
         self.control = await self._stack.enter_async_context(VenueControl(said["control"]))
         start_ms = int((await self.control.status())["market_ms"])
-        self._pacer = Pacer(self.control, Pace(PACED, start_ms=start_ms, bar_ms=BAR_MS))
+        pace = Pace(PACED, start_ms=start_ms, bar_ms=BAR_MS)
+        self._pacer = Pacer(self.control, pace, all_ready=self._all_ready)
         keys = {"api_key": said["api_key"], "api_secret": said["api_secret"]}
         write_effective(self._raw, self.folder, venue=self._venue_name, address=self._address, keys=keys)
 
