@@ -69,7 +69,9 @@ class Probe:
         return socket
 
     async def emit(self, number: int) -> None:
-        frame = orjson.dumps({"stream": "btcusdt@bookTicker", "data": {"u": number, "b": "1", "B": "1", "a": "2", "A": "1"}})
+        frame = orjson.dumps(
+            {"stream": "btcusdt@bookTicker", "data": {"u": number, "b": "1", "B": "1", "a": "2", "A": "1"}}
+        )
         for feed in self.feeds:
             self.sent_ns[number] = time.perf_counter_ns()
             await feed.send_bytes(frame)
@@ -121,7 +123,9 @@ async def execution(bus: NatsBus, venue: str) -> None:
         nonlocal last
         while True:
             number = await numbers.get()
-            last = await bus.append(subject, orjson.dumps({"n": number, "p": PADDING["submitting"]}), expected_last=last)
+            last = await bus.append(
+                subject, orjson.dumps({"n": number, "p": PADDING["submitting"]}), expected_last=last
+            )
 
     writer = asyncio.create_task(write())
     async with aiohttp.ClientSession() as session, session.ws_connect(f"{venue}/ws-api/v3") as socket:
@@ -155,8 +159,11 @@ class Floor:
 
     async def __aenter__(self) -> Floor:
         keys = self._folder / "keys"
+        self._folder.mkdir(parents=True, exist_ok=True)
         server = await self._stack.enter_async_context(
-            NatsServer(permissions.server_config(self._config, permissions.make_identities(keys)), self._folder / "nats")
+            NatsServer(
+                permissions.server_config(self._config, permissions.make_identities(keys)), self._folder / "nats"
+            )
         )
         await apply_topology(server.url, keys)
         venue = await self._serve()
