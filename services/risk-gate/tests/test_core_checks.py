@@ -6,8 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from pitwire.common.enums import DenialCode
+from pitwire.common.schemas.limits import AccountLimits
 from pitwire.common.testing.journal import BTC, ETH, Journal, limits
 from pitwire.risk_gate.core.checks import CHECKS, breach
 
@@ -213,6 +215,21 @@ def test_an_account_without_capital_has_nothing_to_lose() -> None:
     no = breach(journal.state, limits(), D(1))
     assert no is not None
     assert no.code is DenialCode.DRAWDOWN_EXCEEDED
+
+
+@pytest.mark.parametrize("name", [n for n in AccountLimits.model_fields if n.endswith(("_max", "_percent", "_ms"))])
+@pytest.mark.parametrize("nonsense", ["0", "-1", "NaN", "Infinity", 0, -1, 1.5, "", None])
+def test_a_limit_that_makes_no_sense_is_refused_by_name(name: str, nonsense: object) -> None:
+    """S-15, S-27."""
+    raw = limits().model_dump(mode="json")
+    with pytest.raises(ValidationError, match=name):
+        AccountLimits.model_validate(raw | {name: nonsense})
+
+
+def test_no_limit_of_money_has_a_default() -> None:
+    """S-28: a default of 50,000 of nobody knows which currency is worse than none."""
+    for name in ("order_value_max", "position_value_max", "daily_loss_max_percent", "drawdown_max_percent"):
+        assert AccountLimits.model_fields[name].is_required()
 
 
 def test_every_check_has_its_own_place() -> None:
