@@ -115,9 +115,7 @@ class AccountDesk:
         if isinstance(action, Tell):
             self.writer.tell(action.event)
         elif isinstance(action, Submit):
-            if not self.stopping:
-                self._approved_ns[action.client_order_id] = self._shell.clock.monotonic_ns()
-                self.writer.submit(partial(self._compose, action.client_order_id))
+            self._submit(action.client_order_id)
         elif isinstance(action, Cancel | Investigate | FetchTrades):
             entry = self.core.orders.get(action.client_order_id)
             if entry is not None:
@@ -136,6 +134,12 @@ class AccountDesk:
         self._errands.run(f"alarm {alarm.code} {alarm.text}", raise_it)
 
     # -- the order path --------------------------------------------------------------------------------------------
+
+    def _submit(self, client_order_id: str) -> None:
+        entry = self.core.orders.get(client_order_id)
+        if entry is not None and not self.stopping:
+            self._approved_ns[client_order_id] = self._shell.clock.monotonic_ns()
+            self.writer.submit(partial(self._compose, client_order_id), entry.trace)
 
     def _compose(self, client_order_id: str) -> ExecEvent | None:
         """The event of a new order's turn: its `Submitting`, signed now, or why it goes no further."""

@@ -70,11 +70,11 @@ class Reconciler:
         seen: set[str] = set()
         for order in await reads.open_orders():
             seen.add(order.client_order_id)
-            differences += self._tell(order, trades)
+            differences += await self._tell(order, trades)
         for client_order_id, instrument_id in self._ours_elsewhere(seen):
             found = await reads.query_order(instrument_id, client_order_id)
             if found is not None:
-                differences += self._tell(found, trades)
+                differences += await self._tell(found, trades)
             else:
                 now_ns = self._shell.clock.wall_ns()
                 differences += desk.desk.perform(desk.desk.core.missing(client_order_id, now_ns))
@@ -120,9 +120,12 @@ class Reconciler:
             and not entry.told.is_settled
         ]
 
-    def _tell(self, order: VenueOrder, trades: Trades) -> int:
-        rows = trades.pop((order.instrument_id, order.venue_order_id), [])
-        return self._venue_desk.desk.told(OrderFacts(order, tuple(rows)), self._venue_desk.name)
+    async def _tell(self, order: VenueOrder, trades: Trades) -> int:
+        desk = self._venue_desk
+        rows: Sequence[VenueTrade] = trades.pop((order.instrument_id, order.venue_order_id), [])
+        if not rows and desk.desk.core.lacks_trades(order):
+            rows = await desk.venue.reads.trades_of_order(order.instrument_id, order.venue_order_id)
+        return desk.desk.told(OrderFacts(order, tuple(rows)), desk.name)
 
     async def _tell_rest(self, instrument_id: str, venue_order_id: str, rows: list[VenueTrade]) -> int:
         """Trades of an order that is over at the venue: of ours if we know it, else of nobody we know."""

@@ -50,7 +50,7 @@ class Runtime:
         self.desks = [self._desk(name, venues, watch) for name, venues in accounts.items()]
         self._halts = HaltDesk(shell, self.desks, latches, self._errands)
         self._reader = JournalReader(shell, self.desks, self._halts)
-        self._watchdog = Watchdog(shell, watch, self.desks)
+        self.watchdog = Watchdog(shell, watch, self.desks)
 
     def _desk(self, account: str, venues: Mapping[str, tuple[str, Venue]], watch: GateWatch) -> AccountDesk:
         names = {name: venue for name, (venue, _) in venues.items()}
@@ -86,7 +86,7 @@ class Runtime:
         spawn = self._shell.spawn
         self._halts.read_latches()
         spawn("journal", self._reader.run())
-        spawn("watchdog", self._watchdog.run())
+        spawn("watchdog", self.watchdog.run())
         for desk in self.desks:
             for name, venue in desk.venues.items():
                 spawn(f"venue {name}", venue.run())
@@ -99,7 +99,6 @@ class Runtime:
             await desk.writer.lead(self._leader)
             await desk.led.wait()
             for name, venue in desk.venues.items():
-                venue.wanted.set()
                 reconciler = Reconciler(venue, self._instruments, self._shell, self._metrics, self._fraction)
                 spawn(f"reconcile {name}", reconciler.run())
         self._halts.go_live(self._reader.sequence)

@@ -24,7 +24,8 @@ URGENT_IN_A_ROW_MAX: Final = 32
 
 REFUSED_WAIT_S: Final = 1.0
 
-Make = Callable[[], ExecEvent | None]
+Job = tuple[Callable[[], ExecEvent | None], str]
+"""What makes the event, and the trace it belongs to."""
 
 
 class ExecWriter:
@@ -40,7 +41,7 @@ class ExecWriter:
         self._core = core
         self._metrics = metrics
         self._fenced = FencedWriter(shell.bus, subjects.exec_events(core.account), self)
-        self._urgent: deque[Make] = deque()
+        self._urgent: deque[Job] = deque()
         self._ordinary: deque[ExecEvent] = deque()
         self._in_a_row = 0
         self._wake = asyncio.Event()
@@ -69,9 +70,9 @@ class ExecWriter:
 
     # -- queues --------------------------------------------------------------------------------------------------
 
-    def submit(self, make: Make) -> None:
+    def submit(self, make: Callable[[], ExecEvent | None], trace: str) -> None:
         """`make` is asked for its event right before it is appended: it signs as late as can be."""
-        self._urgent.append(make)
+        self._urgent.append((make, trace))
         self._wake.set()
 
     def tell(self, event: ExecEvent) -> None:
@@ -110,10 +111,10 @@ class ExecWriter:
                 await self._wake.wait()
                 continue
             self._busy = True
-            await self._append(job)
+            await self._append(*job)
             self._busy = False
 
-    def _next(self) -> Make | None:
+    def _next(self) -> Job | None:
         self._metrics.queued.set(len(self._urgent) + len(self._ordinary))
         if self._urgent and (self._in_a_row < URGENT_IN_A_ROW_MAX or not self._ordinary):
             self._in_a_row += 1
@@ -122,9 +123,9 @@ class ExecWriter:
         if not self._ordinary:
             return None
         event = self._ordinary.popleft()
-        return lambda: event
+        return (lambda: event), event.trace
 
-    async def _append(self, job: Make) -> None:
+    async def _append(self, job: Callable[[], ExecEvent | None], trace: str) -> None:
         attempt: ExecEvent | None = None
 
         def make() -> ExecEvent | None:
@@ -142,7 +143,7 @@ class ExecWriter:
 
         while True:
             try:
-                await self._fenced.write(make, trace=attempt.trace if attempt else "")
+                await self._fenced.write(make, trace=trace)
             except BusUnavailable as away:
                 self._shell.log.warning("execution events wait for the bus", reason=str(away))
             except AppendRefused as refused:

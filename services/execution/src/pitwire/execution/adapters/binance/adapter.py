@@ -131,9 +131,8 @@ class BinanceVenue:
             tasks.create_task(self._keep_time())
 
     async def close(self) -> None:
-        for link in (self._orders, self._stream):
-            if link.current is not None:
-                await link.current.close()
+        await self._orders.close()
+        await self._stream.close()
         if self._session is not None:
             await self._session.close()
 

@@ -46,6 +46,7 @@ class Link:
         self._life_s = life_s
         self._renew = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._sockets: set[ApiSocket] = set()
         self._failure: Exception | None = None
 
     def renew(self) -> None:
@@ -60,6 +61,12 @@ class Link:
         finally:
             for task in self._tasks:
                 task.cancel()
+
+    async def close(self) -> None:
+        """Ends every connection there is."""
+        for socket in list(self._sockets):
+            await socket.close()
+        self._sockets.clear()
 
     async def _one_life(self) -> None:
         try:
@@ -88,6 +95,7 @@ class Link:
     async def _open(self) -> tuple[ApiSocket, asyncio.Event]:
         """A connection that is read and set up; the event is set when it has ended."""
         socket = await self._connect()
+        self._sockets.add(socket)
         ended = asyncio.Event()
         self._spawn(self._read(socket, ended))
         try:
@@ -101,6 +109,7 @@ class Link:
         reason = "failed"
         try:
             reason = await socket.read()
+            self._sockets.discard(socket)
         except Exception as error:  # noqa: BLE001 - whatever a handler of events raised ends `run`, not this task unseen
             self._failure = error
         finally:

@@ -13,6 +13,7 @@ from pitwire.execution.ports import VenueTrouble
 
 FRAME_BYTES_MAX: Final = 1_048_576
 CONNECT_TIMEOUT_S: Final = 10.0
+CLOSE_TIMEOUT_S: Final = 1.0
 UNANSWERED_MAX: Final = 64
 """Requests without an answer. Together they stay below what a socket takes without blocking, so that a peer that does
 not read cannot hold up whoever sends."""
@@ -59,7 +60,13 @@ class ApiSocket:
         """Connects. A silent peer is asked for a sign of life every `ping_s`, and given up half that later."""
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                socket = await session.ws_connect(url, heartbeat=ping_s, max_msg_size=FRAME_BYTES_MAX, compress=0)
+                socket = await session.ws_connect(
+                    url,
+                    heartbeat=ping_s,
+                    max_msg_size=FRAME_BYTES_MAX,
+                    compress=0,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT_S),  # pyright: ignore[reportCallIssue] # an attrs class
+                )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise VenueTrouble(f"{url}: {type(error).__name__}: {error}") from None
         return cls(socket, on_event=on_event, on_malformed=on_malformed)
