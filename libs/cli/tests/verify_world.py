@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from pitwire.cli.verify import Check, judge
@@ -18,7 +19,17 @@ from pitwire.common.enums import ExecType
 from pitwire.common.schemas.execution import ExecReport
 from pitwire.common.schemas.ledger import Approved, CancelApproved, Halt, Resume
 from pitwire.common.schemas.orders import CancelIntent
-from pitwire.common.testing.journal import ACCOUNT, BTC, ETH, STRATEGY, VENUE_ACCOUNT, Entry, Journal, mark, order_intent
+from pitwire.common.testing.journal import (
+    ACCOUNT,
+    BTC,
+    ETH,
+    STRATEGY,
+    VENUE_ACCOUNT,
+    Entry,
+    Journal,
+    mark,
+    order_intent,
+)
 from pitwire.persistence.adapters.memory import MemoryStore
 from pitwire.persistence.core import entries as persisted
 from pitwire.persistence.core.journal import JOURNAL, JournalBatch
@@ -45,9 +56,7 @@ class System:
     @property
     def venue(self) -> VenueAccount:
         last = max((record.sequence for record in self.records), default=0)
-        return VenueAccount(
-            "sim", VENUE_ACCOUNT, ACCOUNT, tuple(self.orders), tuple(self.trades), self.balances, last
-        )
+        return VenueAccount("sim", VENUE_ACCOUNT, ACCOUNT, tuple(self.orders), tuple(self.trades), self.balances, last)
 
     @property
     def tables(self) -> Tables:
@@ -88,14 +97,9 @@ def record_of(entry: Entry, account: str = ACCOUNT) -> Record:
 def rows_of(records: list[Record]) -> dict[str, list[dict[str, Any]]]:
     """What persistence stores of them."""
     store = MemoryStore()
-
-    async def feed() -> None:
-        reads = [read(persisted.Entry(r.sequence, r.subject, r.schema, r.data)) for r in records]
-        batch = JournalBatch(reads, QUOTES)
-        move = Move(JOURNAL, "1", 0, records[-1].sequence)
-        await store.commit(move, batch.needs, lambda found: batch.fold(found).writes)
-
-    asyncio.run(feed())
+    reads = [read(persisted.Entry(r.sequence, r.subject, r.schema, r.data)) for r in records]
+    batch = JournalBatch(reads, QUOTES)
+    store.store(Move(JOURNAL, "1", 0, records[-1].sequence), batch.needs, lambda found: batch.fold(found).writes)
     rows: dict[str, list[dict[str, Any]]] = {
         table.name: [row._asdict() for row in store.rows(table.row)] for table in TABLES
     }
@@ -107,7 +111,13 @@ def rows_of(records: list[Record]) -> dict[str, list[dict[str, Any]]]:
 
 
 def healthy() -> System:
-    """Two strategies' worth of trading: fills in three fee currencies, a flip, a cancel, a denial, a halt and its end."""
+    """A system of one's own to tamper with."""
+    return deepcopy(_healthy())
+
+
+@cache
+def _healthy() -> System:
+    """Fills with fees in three currencies, a reduction, a cancel, an order kept back by a halt, and its resume."""
     journal = Journal()
     journal.start()
     _trade(journal)

@@ -67,6 +67,7 @@ class Sending:
     forbidden_by: str = ""
     not_sent: NotSent | None = None
     reports: int = 0
+    in_doubt: bool = False
     venue_order_ids: dict[str, None] = field(default_factory=dict[str, None])
 
 
@@ -226,6 +227,7 @@ class AccountAudit:
 
     def _told(self, sequence: int, report: ExecReport, sending: Sending) -> None:
         sending.reports += 1
+        sending.in_doubt = report.exec_type is ExecType.UNKNOWN
         if report.venue_order_id:
             sending.venue_order_ids[report.venue_order_id] = None
         name, ids = report.client_order_id, sending.venue_order_ids

@@ -37,6 +37,10 @@ class MemoryStore:
         return self.cursors.get(stream, Cursor())
 
     async def commit(self, move: Move, needs: Needs, fold: Callable[[Found], Writes]) -> bool:
+        return self.store(move, needs, fold)
+
+    def store(self, move: Move, needs: Needs, fold: Callable[[Found], Writes]) -> bool:
+        """What `commit` does, for a test without an event loop."""
         self._answer()
         found = self.cursors.get(move.stream, Cursor()).sequence
         if found >= move.upto:
