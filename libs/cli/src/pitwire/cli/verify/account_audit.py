@@ -70,6 +70,11 @@ class Sending:
     in_doubt: bool = False
     venue_order_ids: dict[str, None] = field(default_factory=dict[str, None])
 
+    @property
+    def is_open_question(self) -> bool:
+        """The venue has said nothing yet, or execution does not know what it did."""
+        return self.in_doubt or (not self.reports and self.not_sent is None)
+
 
 @dataclass(frozen=True, slots=True)
 class Worth:
@@ -250,7 +255,7 @@ class AccountAudit:
         """Orders whose next word must come soon: in doubt, being cancelled, or sent and not answered."""
         waiting = {OrderStatus.UNKNOWN, OrderStatus.PENDING_CANCEL}
         found = [name for name, order in self.orders.items() if order.status in waiting]
-        found += [name for name, sending in self.sendings.items() if not sending.reports and sending.not_sent is None]
+        found += [name for name, sending in self.sendings.items() if sending.is_open_question]
         return list(dict.fromkeys(found))
 
     def untold(self, venue: VenueAccount) -> int:
