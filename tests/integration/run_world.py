@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,6 +83,10 @@ class Run:
         assert len(lines) == 1, f"not one document: {done.stdout!r} {done.stderr}"
         return done.returncode, json.loads(lines[0])
 
+    def all_ready(self) -> bool:
+        """Whether every process that `current.json` names says it is ready."""
+        return all(is_ready(url) for url in self.current()["health"].values())
+
     def current(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads((self.data_dir / "current.json").read_bytes())
         return found
@@ -131,6 +136,15 @@ def running(folder: Path, *words: str, config: Path = CONFIG) -> Iterator[Run]:
         yield run
     finally:
         run.end()
+
+
+def is_ready(url: str) -> bool:
+    """Whether the process behind a health address can work now."""
+    try:
+        with urllib.request.urlopen(f"{url}/readyz", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 def processes(folder: Path) -> dict[int, list[str]]:

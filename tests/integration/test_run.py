@@ -13,6 +13,7 @@ import pytest
 from tests.integration.run_world import CONFIG, Run, processes, recorded_candles, running, until_gone
 
 from pitwire.cli.run import infra, session, system
+from pitwire.cli.run.plan import SERVICES
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
@@ -77,7 +78,7 @@ def test_psql_shows_orders_fills_positions_and_decisions(trading: Run) -> None:
 
 def test_every_process_answers_health_readiness_and_metrics(trading: Run) -> None:
     health = trading.current()["health"]
-    assert set(health) == {*system.SERVICES, "venue-sim"}
+    assert set(health) == {*SERVICES, "venue-sim"}
     for name, url in health.items():
         for page in ("healthz", "readyz", "metrics"):
             with urllib.request.urlopen(f"{url}/{page}", timeout=10) as answer:

@@ -20,7 +20,14 @@ SLEEPER = "import sys,time,os; print('{\"here\": %d}' % os.getpid(), flush=True)
 
 def worker(tmp_path: Path, program: str, events: list[str]) -> Worker:
     plan = ProcessPlan("thing", (sys.executable, "-c", program), base_env())
-    return Worker(plan, log_path=tmp_path / "thing.log", cwd=tmp_path, clock=SystemClock(), on_event=events.append)
+    return Worker(
+        plan,
+        log_path=tmp_path / "thing.log",
+        cwd=tmp_path,
+        clock=SystemClock(),
+        on_event=events.append,
+        announces="here",
+    )
 
 
 def alive(pid: int) -> bool:
@@ -36,11 +43,11 @@ async def test_a_killed_process_is_started_again_and_told_of(tmp_path: Path) -> 
     restarted = asyncio.Event()
     thing = worker(tmp_path, SLEEPER, events)
     thing.start()
-    first = (await thing.wait_for("here", timeout_s=10))["here"]
+    first = (await thing.announced(timeout_s=10))["here"]
     keeping = asyncio.create_task(thing.keep_alive(restarted.set))
     os.kill(first, signal.SIGKILL)
     await asyncio.wait_for(restarted.wait(), 10)
-    second = (await thing.wait_for("here", timeout_s=10))["here"]
+    second = (await thing.announced(timeout_s=10))["here"]
     assert second == thing.pid != first
     assert events == ["thing ended with code -9; starting it again in 100 ms"]
     assert thing.restarts == 1
@@ -61,15 +68,15 @@ async def test_waiting_for_a_process_that_ends_says_what_it_said(tmp_path: Path)
     thing = worker(tmp_path, "raise SystemExit('no market there')", [])
     thing.start()
     with pytest.raises(ServerError, match="no market there"):
-        await thing.wait_for("here", timeout_s=10)
+        await thing.announced(timeout_s=10)
     await thing.stop()
 
 
 async def test_waiting_has_an_end(tmp_path: Path) -> None:
-    thing = worker(tmp_path, SLEEPER, [])
+    thing = worker(tmp_path, "import time; time.sleep(60)", [])
     thing.start()
     with pytest.raises(ServerError, match="said nothing"):
-        await thing.wait_for("never", timeout_s=0.2)
+        await thing.announced(timeout_s=0.2)
     await thing.stop()
 
 
@@ -105,10 +112,11 @@ async def test_answers_stay_out_of_the_log_and_are_for_their_owner_alone(tmp_pat
         cwd=tmp_path,
         clock=SystemClock(),
         on_event=lambda _: None,
+        announces="here",
         answer_path=answer,
     )
     thing.start()
-    assert (await thing.wait_for("here", timeout_s=10))["here"] == thing.pid
+    assert (await thing.announced(timeout_s=10))["here"] == thing.pid
     await thing.stop()
     assert (tmp_path / "thing.log").read_text() == ""
     assert answer.stat().st_mode & 0o077 == 0

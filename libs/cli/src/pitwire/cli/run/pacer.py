@@ -19,7 +19,7 @@ from pitwire.common.schemas.control import Heartbeat
 REQUEST_TIMEOUT_S: Final = 5.0
 RETRY_WAIT_S: Final = 0.05
 STANDSTILL_S: Final = 5.0
-"""The market stands at its limit, every service is ready, and nobody has reported for so long: one more bar is let go."""
+"""The market stands at its limit, every service is ready, and nobody reported for so long: one more bar is let go."""
 
 
 class VenueControlFailed(TransientError):
@@ -104,10 +104,12 @@ class Pacer:
             try:
                 async with asyncio.timeout(self._standstill_s):
                     await self._moved.wait()
-                self._moved.clear()
-                await self._control.hold(self._pace.until_ms)
             except TimeoutError:
                 await self._end_standstill()
+                continue
+            self._moved.clear()
+            try:
+                await self._control.hold(self._pace.until_ms)
             except VenueControlFailed:
                 await asyncio.sleep(RETRY_WAIT_S)
                 self._moved.set()

@@ -37,6 +37,9 @@ BAR_MS: Final = 60_000
 VENUE_START_TIMEOUT_S: Final = 60.0
 READY_TIMEOUT_S: Final = 60.0
 READY_POLL_S: Final = 0.02
+HEALTH_PORT: Final = "health_port"
+VENUE: Final = "venue-sim"
+VENUE_CONTROL: Final = "control"
 GENERATED: Final = "generated"
 
 
@@ -106,7 +109,7 @@ class System:
         """What must run while the system trades; the end of any of them ends the run."""
         jobs = [self.infra.keep_alive(self.leave_address)]
         for name, worker in self.workers.items():
-            jobs.append(worker.keep_alive(self._venue_is_back if name == "venue-sim" else self.leave_address))
+            jobs.append(worker.keep_alive(self._venue_is_back if name == VENUE else self.leave_address))
         if self._pacer is not None:
             jobs.append(self._pacer.run())
         return jobs
@@ -126,7 +129,7 @@ class System:
         discovery.remove_current(self.options.data_dir)
         for name in STOP_ORDER:
             await self._stop_worker(name)
-        await self._stop_worker("venue-sim")
+        await self._stop_worker(VENUE)
         await self._stack.aclose()
         await self.infra.stop()
 
@@ -137,11 +140,11 @@ class System:
     def running(self) -> Running:
         health: dict[str, str] = {}
         for name, worker in self.workers.items():
-            started = worker.said("health_port")
-            if started:
-                health[name] = f"http://127.0.0.1:{started['health_port']}"
+            announced = worker.announcement()
+            if announced and HEALTH_PORT in announced:
+                health[name] = f"http://127.0.0.1:{announced[HEALTH_PORT]}"
         if self._address is not None:
-            health["venue-sim"] = self._address.control
+            health[VENUE] = self._address.control
         return Running(
             nats_url=self.infra.nats_url,
             database_url=self.infra.database_url,
@@ -170,6 +173,7 @@ class System:
             cwd=self.folder.root,
             clock=self.clock,
             on_event=self.tell,
+            announces=VENUE_CONTROL if name == VENUE else HEALTH_PORT,
             answer_path=answer_path,
         )
         self.workers[name] = worker
@@ -210,9 +214,9 @@ class System:
         if self._venue_name is None:
             write_effective(self._raw, self.folder, venue=None, address=None, keys={})
             return
-        worker = self._add_worker("venue-sim", self._venue_plan((0, 0)), answer_path=self.folder.venue_answer)
+        worker = self._add_worker(VENUE, self._venue_plan((0, 0)), answer_path=self.folder.venue_answer)
         worker.start()
-        said = await worker.wait_for("control", timeout_s=VENUE_START_TIMEOUT_S)
+        said = await worker.announced(timeout_s=VENUE_START_TIMEOUT_S)
         self._address = VenueAddress(said["http"], said["ws"], said["ws_api"], said["control"])
         worker.replace_plan(self._venue_plan((_port(said["http"]), _port(said["control"]))))
         self.control = await self._stack.enter_async_context(VenueControl(said["control"]))
@@ -226,7 +230,7 @@ class System:
         return venue_plan(self.folder, self.config, market=self.options.market, speed=self.options.speed, ports=ports)
 
     def _venue_is_back(self) -> None:
-        """The venue was started again, on the same ports and paused: it is told how far it may run until it listens."""
+        """The venue was started again, on the same ports and paused: it is told how far it may run."""
         if self._pacer is not None:
             self._pacer.again()
         self.leave_address()

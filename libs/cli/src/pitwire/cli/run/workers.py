@@ -29,7 +29,8 @@ class GaveUp(ServerError):
 class Worker:
     """One supervised process: `keep_alive` starts it again whenever it dies, until `stop`.
 
-    What it prints goes to its log; with `answer_path` its standard output goes there, away from the eyes of the log.
+    Early in its life it writes one JSON line with the key `announces`: where it is. What it prints goes to its log;
+    with `answer_path` its standard output goes there, away from the eyes of the log.
     """
 
     def __init__(
@@ -40,10 +41,12 @@ class Worker:
         cwd: Path,
         clock: Clock,
         on_event: Callable[[str], None],
+        announces: str,
         answer_path: Path | None = None,
     ) -> None:
         self.plan = plan
         self.log_path = log_path
+        self._announces = announces
         self._answer_path = answer_path
         self._cwd = cwd
         self._clock = clock
@@ -91,12 +94,19 @@ class Worker:
         self._restarts.on_started(now_ns=self._clock.monotonic_ns())
 
     async def keep_alive(self, on_restarted: Callable[[], None] = lambda: None) -> None:
-        """Starts the process again whenever it died; raises `GaveUp` when that does not help."""
+        """Starts the process again whenever it died; raises `GaveUp` when that does not help.
+
+        `on_restarted` is called once the new process has announced itself.
+        """
+        awaited = False
         while True:
             await asyncio.sleep(WATCH_PERIOD_S)
             child = self._child
             if self._is_over():
                 return
+            if awaited and self.announcement() is not None:
+                awaited = False
+                on_restarted()
             if child is None or child.returncode is None:
                 continue
             code, self._child = child.stop(timeout_s=0), None
@@ -108,7 +118,7 @@ class Worker:
             if self._is_over():
                 return
             self.start()
-            on_restarted()
+            awaited = True
 
     def _is_over(self) -> bool:
         return self._stopping
@@ -120,20 +130,20 @@ class Worker:
         if child is not None:
             await asyncio.to_thread(child.stop, timeout_s=STOP_TIMEOUT_S)
 
-    def said(self, key: str) -> dict[str, Any] | None:
-        """The first JSON line with `key` that the process wrote since its last start; None when there is none yet."""
+    def announcement(self) -> dict[str, Any] | None:
+        """What the process said about itself since its last start; None when it has not yet."""
         if self._answer_path is not None:
-            return first_json_line(self._answer_path, key, offset=0)
-        return first_json_line(self.log_path, key, offset=self._log_start)
+            return first_json_line(self._answer_path, self._announces, offset=0)
+        return first_json_line(self.log_path, self._announces, offset=self._log_start)
 
-    async def wait_for(self, key: str, *, timeout_s: float) -> dict[str, Any]:
-        """Waits for that line; `ServerError` with the end of the log when the process ends first or says nothing."""
+    async def announced(self, *, timeout_s: float) -> dict[str, Any]:
+        """Waits for that; `ServerError` with the end of the log when the process ends first or says nothing."""
         child = self._child
         if child is None:
             raise ServerError(f"{self.name} was not started")
         deadline = self._clock.monotonic_ns() + int(timeout_s * 1e9)
         while True:
-            found = self.said(key)
+            found = self.announcement()
             if found is not None:
                 return found
             if child.returncode is not None:
