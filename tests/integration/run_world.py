@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ctypes
 import os
 import signal
 import subprocess
@@ -28,6 +29,15 @@ def recorded_candles() -> Path:
     return Path(os.environ.get("PITWIRE_DATA", ROOT.parent / "shared" / "data")) / "candles" / "binance_spot_2024"
 
 
+LIBC = ctypes.CDLL(None)
+PR_SET_PDEATHSIG = 1
+
+
+def _end_with_the_test() -> None:
+    """In the child: a test process that is killed must not leave a whole system running behind it."""
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 class Run:
     """One `pitwire up` in a folder of its own."""
 
@@ -42,6 +52,7 @@ class Run:
             stdout=subprocess.PIPE,
             stderr=self._err,
             start_new_session=True,
+            preexec_fn=_end_with_the_test if sys.platform == "linux" else None,
             env={k: v for k, v in os.environ.items() if not k.startswith("PITWIRE_")},
         )
 
