@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import ctypes
+import json
 import os
 import signal
 import subprocess
@@ -52,7 +52,7 @@ class Run:
             stdout=subprocess.PIPE,
             stderr=self._err,
             start_new_session=True,
-            preexec_fn=_end_with_the_test if sys.platform == "linux" else None,
+            preexec_fn=_end_with_the_test if sys.platform == "linux" else None,  # noqa: PLW1509 - one call into libc, loaded before
             env={k: v for k, v in os.environ.items() if not k.startswith("PITWIRE_")},
         )
 
