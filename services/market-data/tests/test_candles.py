@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pitwire.common.errors import UsageError
-from pitwire.market_data.core.candles import HELD_MAX, CandleSeries, Closed, Hole
+from pitwire.market_data.core.candles import HELD_MAX, BehindStore, CandleSeries, Closed, Hole, Step
 from pitwire.market_data.core.ticks import Bar, interval_ns
 
 BTC = "BTC-USDT.sim"
@@ -37,20 +37,23 @@ def bar(minute: int) -> Bar:
     )
 
 
-def told(found: Iterable[Closed | Hole]) -> str:
+def told(found: Iterable[Step]) -> str:
     """`5b` = minute 5 backfilled, `5` = live, `(3-5)` = a hole."""
-    return " ".join(
-        f"({each.from_ns // MINUTE}-{each.until_ns // MINUTE})"
-        if isinstance(each, Hole)
-        else f"{each.bar.open_time_ns // MINUTE}{'b' * each.backfilled}"
-        for each in found
-    )
+    words: list[str] = []
+    for each in found:
+        if isinstance(each, Hole):
+            words.append(f"({each.from_ns // MINUTE}-{each.until_ns // MINUTE})")
+        elif isinstance(each, BehindStore):
+            words.append(f"{each.open_time_ns // MINUTE}<{each.stored_ns // MINUTE}")
+        else:
+            words.append(f"{each.bar.open_time_ns // MINUTE}{'b' * each.backfilled}")
+    return " ".join(words)
 
 
 def check(script: str, expect: str, *, last: int | None = None) -> CandleSeries:
     """Runs `live 5`, `history 1 2 3`, `gap`; compares everything published."""
     series = CandleSeries(BTC, "1m", last_open_ns=None if last is None else last * MINUTE)
-    found: list[Closed | Hole] = []
+    found: list[Step] = []
     for step in script.split(","):
         verb, *minutes = step.split()
         if verb == "live":
@@ -99,6 +102,11 @@ def test_a_start_goes_on_after_the_candle_stored_last() -> None:
     check("history 8 9 10,live 10", "8b 9b 10", last=7)
 
 
+def test_a_venue_that_is_behind_what_is_stored_is_told_once() -> None:
+    check("history 71,live 5 6 7", "5<70", last=70)
+    check("history 71,live 70 69 71", "71", last=70)
+
+
 def test_a_hole_is_asked_for_exactly() -> None:
     series = check("history 1 2 3,live 3,live 9", "1b 2b 3")
     assert series.request is not None
@@ -127,10 +135,10 @@ def test_live_candles_held_during_a_long_outage_of_history_are_bounded() -> None
 @given(st.lists(st.one_of(st.integers(1, 30), st.just("gap"), st.just("history")), max_size=60))
 def test_whatever_comes_open_times_rise_and_no_candle_is_lost_that_history_has(steps: list[int | str]) -> None:
     series = CandleSeries(BTC, "1m", last_open_ns=0)
-    found: list[Closed | Hole] = []
+    found: list[Step] = []
     clock = 0
 
-    def answer() -> list[Closed | Hole]:
+    def answer() -> list[Step]:
         request = series.request
         if request is None:
             return []

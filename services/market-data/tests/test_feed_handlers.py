@@ -241,6 +241,16 @@ async def test_a_hole_that_history_does_not_have_is_told(world: World) -> None:
     assert world.alerts() == ["CANDLE_HOLE"]
 
 
+async def test_a_venue_behind_the_store_is_told(world: World) -> None:
+    await world.start()
+    world.feed.say(bar(10))
+    world.feed.say(bar(2))
+    world.feed.say(bar(3))
+    await world.settle()
+    assert world.candles() == "10"
+    assert world.alerts() == ["CANDLES_BEHIND_STORE"]
+
+
 async def test_definitions_are_stored_when_they_change_and_only_then(world: World) -> None:
     await world.start()
     await world.handlers.publish_instruments()

@@ -17,7 +17,7 @@ from pitwire.common.schemas.base import Message
 from pitwire.common.schemas.market import Candle, Quote, Trade
 from pitwire.common.shell import Shell
 from pitwire.common.telemetry import Tracing
-from pitwire.market_data.core.candles import HistoryRequest, Hole
+from pitwire.market_data.core.candles import BehindStore, HistoryRequest, Hole
 from pitwire.market_data.core.feed import FeedCore
 from pitwire.market_data.core.ticks import Bar, QuoteTick, Tick, TradeTick
 from pitwire.market_data.ports import Feed
@@ -113,7 +113,7 @@ class VenueHandlers:
             try:
                 await self.publish_instruments()
             except (TransientError, OutcomeUnknown, DecodeError) as error:
-                await self._shell.alert(AlertSeverity.WARNING, "INSTRUMENTS_NOT_REFRESHED", str(error))
+                await self._alert(AlertSeverity.WARNING, "INSTRUMENTS_NOT_REFRESHED", str(error))
 
     async def report_status(self) -> None:
         """The venue's state, repeated for late joiners, and refusals so far."""
@@ -153,22 +153,31 @@ class VenueHandlers:
         self._ready_changed()
         self._metrics.disconnects.labels(self._core.venue).inc()
         await self._publish(self._core.on_disconnected(self._shell.clock.wall_ns(), reason), "status")
-        await self._shell.alert(AlertSeverity.WARNING, "FEED_DISCONNECTED", f"{self._core.venue}: {reason}")
+        await self._alert(AlertSeverity.WARNING, "FEED_DISCONNECTED", reason)
 
     async def _on_bar(self, bar: Bar, recv_ns: int) -> None:
         await self._take(self._core.on_bar(bar, recv_ns))
         if bar.closed:
             self._history_wanted.set()
 
-    async def _take(self, found: list[Candle | Hole]) -> None:
+    async def _take(self, found: list[Candle | Hole | BehindStore]) -> None:
         for each in found:
             if isinstance(each, Candle):
                 self._unwritten_ns.append(each.close_time_ns)
                 await self._candles.put(each)
-                continue
-            self._metrics.holes.labels(self._core.venue).inc()
-            text = f"{self._core.venue}: no candle in [{each.from_ns}, {each.until_ns}), not in history either"
-            await self._shell.alert(AlertSeverity.WARNING, "CANDLE_HOLE", text)
+            elif isinstance(each, Hole):
+                self._metrics.holes.labels(self._core.venue).inc()
+                text = f"no candle in [{each.from_ns}, {each.until_ns}), not in history either"
+                await self._alert(AlertSeverity.WARNING, "CANDLE_HOLE", text)
+            else:
+                text = (
+                    f"closed a candle of {each.open_time_ns}, the last one stored is {each.stored_ns}: is this another "
+                    "venue, or one that began anew? Give it a CANDLES stream of its own"
+                )
+                await self._alert(AlertSeverity.CRITICAL, "CANDLES_BEHIND_STORE", text)
+
+    async def _alert(self, severity: AlertSeverity, code: str, text: str) -> None:
+        await self._shell.alert(severity, code, f"{self._core.venue}: {text}")
 
     async def _publish_market(self, message: Quote | Trade, subject: str, kind: str) -> None:
         self._ticks += 1
@@ -201,7 +210,7 @@ class VenueHandlers:
                     failures += 1
                     if failures == HISTORY_TRIES_MAX:
                         raise
-                    await self._shell.alert(AlertSeverity.WARNING, "HISTORY_NOT_READ", f"{_place(request)}: {error}")
+                    await self._alert(AlertSeverity.WARNING, "HISTORY_NOT_READ", f"{_place(request)}: {error}")
                     await asyncio.sleep(HISTORY_WAIT_S)
                     continue
                 failures = 0

@@ -42,6 +42,17 @@ class Hole:
     until_ns: int
 
 
+@dataclass(frozen=True, slots=True)
+class BehindStore:
+    """The venue closes candles that are older than what is stored: another venue, or one that began anew."""
+
+    open_time_ns: int
+    stored_ns: int
+
+
+Step = Closed | Hole | BehindStore
+
+
 class CandleSeries:
     """What was published so far decides what may come next. Begins by asking for history."""
 
@@ -52,6 +63,7 @@ class CandleSeries:
         self._next_ns = None if last_open_ns is None else last_open_ns + self._length_ns
         self._held: deque[Bar] = deque()
         self._request: HistoryRequest | None = self._ask(None)
+        self._told_behind = False
         self.repeated = 0
 
     @property
@@ -59,7 +71,7 @@ class CandleSeries:
         """The history it waits for; the same until `on_history` answers it."""
         return self._request
 
-    def on_live(self, bar: Bar) -> list[Closed | Hole]:
+    def on_live(self, bar: Bar) -> list[Step]:
         """A candle that just closed. Held while history is missing; a repeated one gives nothing."""
         if self._request is not None:
             if not self._held or bar.open_time_ns > self._held[-1].open_time_ns:
@@ -68,14 +80,14 @@ class CandleSeries:
                 self._held.popleft()
             return []
         self._held.append(bar)
-        return self._drain()
+        return self._behind(bar) + self._drain()
 
-    def on_history(self, request: HistoryRequest, bars: list[Bar]) -> list[Closed | Hole]:
+    def on_history(self, request: HistoryRequest, bars: list[Bar]) -> list[Step]:
         """The venue's answer to `request`, oldest first. A later answer to an older request gives nothing."""
         if request != self._request:
             return []
         self._request = None
-        found: list[Closed | Hole] = []
+        found: list[Step] = []
         rows = bars if request.until_ns is not None else bars[:-1]
         for bar in rows:
             found += self._take(bar, backfilled=True)
@@ -87,8 +99,15 @@ class CandleSeries:
         if self._request is None:
             self._request = self._ask(None)
 
-    def _drain(self, asked_until_ns: int | None = None) -> list[Closed | Hole]:
-        found: list[Closed | Hole] = []
+    def _behind(self, bar: Bar) -> list[Step]:
+        """Told once: a candle far before the last one is no repetition."""
+        if self._told_behind or self._next_ns is None or bar.open_time_ns + 2 * self._length_ns >= self._next_ns:
+            return []
+        self._told_behind = True
+        return [BehindStore(bar.open_time_ns, self._next_ns - self._length_ns)]
+
+    def _drain(self, asked_until_ns: int | None = None) -> list[Step]:
+        found: list[Step] = []
         while self._held:
             opens = self._held[0].open_time_ns
             known_hole = asked_until_ns is not None and opens <= asked_until_ns
@@ -98,11 +117,11 @@ class CandleSeries:
             found += self._take(self._held.popleft(), backfilled=False)
         return found
 
-    def _take(self, bar: Bar, *, backfilled: bool) -> list[Closed | Hole]:
+    def _take(self, bar: Bar, *, backfilled: bool) -> list[Step]:
         if self._next_ns is not None and bar.open_time_ns < self._next_ns:
             self.repeated += not backfilled
             return []
-        found: list[Closed | Hole] = []
+        found: list[Step] = []
         if self._next_ns is not None and bar.open_time_ns > self._next_ns:
             found.append(Hole(self._next_ns, bar.open_time_ns))
         self._next_ns = bar.open_time_ns + self._length_ns

@@ -10,7 +10,7 @@ from typing import Final
 from pitwire.common.enums import DataQuality, VenueState
 from pitwire.common.schemas.market import Candle, Quote, Trade, VenueStatus
 from pitwire.common.units import NS_PER_S
-from pitwire.market_data.core.candles import CandleSeries, Closed, HistoryRequest, Hole
+from pitwire.market_data.core.candles import BehindStore, CandleSeries, Closed, HistoryRequest, Hole, Step
 from pitwire.market_data.core.doubt import Collar, MarketClock, is_near
 from pitwire.market_data.core.ticks import Bar, QuoteTick, TradeTick, interval_ns
 
@@ -140,7 +140,7 @@ class FeedCore:
             ask_quantity=tick.ask_quantity,
         )
 
-    def on_bar(self, bar: Bar, recv_ns: int) -> list[Candle | Hole]:
+    def on_bar(self, bar: Bar, recv_ns: int) -> list[Candle | Hole | BehindStore]:
         """Open bars only tell the time; closed ones give candles, unless history is missing before them."""
         line, series = self._lines.get(bar.instrument_id), self._series.get((bar.instrument_id, bar.interval))
         if line is None or series is None:
@@ -157,7 +157,7 @@ class FeedCore:
         self.rejected.repeated += series.repeated - repeated
         return self._candles_of(found, recv_ns)
 
-    def on_history(self, request: HistoryRequest, bars: list[Bar], recv_ns: int) -> list[Candle | Hole]:
+    def on_history(self, request: HistoryRequest, bars: list[Bar], recv_ns: int) -> list[Candle | Hole | BehindStore]:
         """The venue's answer to one of `history_requests`, and the live candles that waited for it."""
         series = self._series[request.instrument_id, request.interval]
         return self._candles_of(series.on_history(request, bars), recv_ns)
@@ -200,8 +200,8 @@ class FeedCore:
             detail=detail[:DETAIL_MAX],
         )
 
-    def _candles_of(self, found: list[Closed | Hole], recv_ns: int) -> list[Candle | Hole]:
-        return [each if isinstance(each, Hole) else self._candle(each, recv_ns) for each in found]
+    def _candles_of(self, found: list[Step], recv_ns: int) -> list[Candle | Hole | BehindStore]:
+        return [self._candle(each, recv_ns) if isinstance(each, Closed) else each for each in found]
 
     def _candle(self, closed: Closed, recv_ns: int) -> Candle:
         bar = closed.bar
