@@ -1,3 +1,5 @@
+"""One booked trade, and the memory that books it once."""
+
 from __future__ import annotations
 
 from decimal import Decimal

@@ -1,3 +1,5 @@
+"""Which halts hold where, and that nothing but a resume that names one ends it."""
+
 from __future__ import annotations
 
 from typing import Any

@@ -1,3 +1,5 @@
+"""Names, grids and bounds of what can be traded."""
+
 from __future__ import annotations
 
 from decimal import Decimal

@@ -1,3 +1,5 @@
+"""What candles, quotes and trades answer, and what of them is refused."""
+
 from __future__ import annotations
 
 from decimal import Decimal

@@ -1,3 +1,5 @@
+"""Exact sums, defined roundings, figures that fit the wire."""
+
 from __future__ import annotations
 
 from decimal import Decimal, DivisionByZero, FloatOperation, Inexact, getcontext

@@ -1,3 +1,5 @@
+"""The life of one order as a table, a row a life."""
+
 from __future__ import annotations
 
 from decimal import Decimal

@@ -1,3 +1,5 @@
+"""One position against tables worked out by hand."""
+
 from __future__ import annotations
 
 from decimal import Decimal

@@ -1,4 +1,9 @@
-"""The state of one account as a pure fold of its journal."""
+"""The state of one account as a pure fold of its journal.
+
+A reader gives every record of the account's subjects in order: ledger records to `apply_ledger`, everything else to
+`observe`. The writer of the ledger besides calls `advance` up to `observed_sequence` before it decides, puts that
+sequence into the cursors of its record, and applies the record like any reader once it is stored.
+"""
 
 from pitwire.common.portfolio.exposure import Exposure, Working
 from pitwire.common.portfolio.holdings import NO_MARKS, Holdings, Marks
