@@ -41,7 +41,7 @@ def test_recorded_run_trades_real_candles(tmp_path: Path) -> None:
     candles = recorded_candles()
     if not candles.is_dir():
         pytest.skip(f"no recordings at {candles}; name their folder with PITWIRE_DATA")
-    with running(tmp_path, "--data", str(candles), "--for", "30", "--speed", SPEED) as run:
+    with running(tmp_path, "--data", str(candles), "--for", SECONDS, "--speed", SPEED) as run:
         code, summary = run.wait(timeout_s=180)
         assert code == 0, (summary, run.said())
     assert summary["fills"] > 0
@@ -139,20 +139,13 @@ def test_interrupt_while_starting_leaves_nothing(tmp_path: Path) -> None:
     assert until_gone(tmp_path) == {}
 
 
-@pytest.mark.parametrize(
-    ("text", "where"),
-    [
-        ("open_time_ms,open,high,low,close,volume\n60000,10,9,8,10,1\n", "BTCUSDT_1m_x.csv"),
-        ("open_time_ms,open,high,low,close,volume\n60000,10,11,9,10,-1\n", "BTCUSDT_1m_x.csv"),
-        ("not a candle\n", "BTCUSDT_1m_x.csv"),
-    ],
-)
-def test_a_bad_recording_is_refused_with_file_and_reason(tmp_path: Path, text: str, where: str) -> None:
+def test_a_bad_recording_is_refused_with_file_and_line(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "BTCUSDT_1m_x.csv").write_text(text)
+    recording = tmp_path / "data" / "BTCUSDT_1m_x.csv"
+    recording.write_text("open_time_ms,open,high,low,close,volume\n60000,10,9,8,10,1\n")
     with running(tmp_path / "run", "--data", str(tmp_path / "data"), "--for", "5") as run:
-        assert run._process.wait(90) != 0
-        assert where in run.said()
+        assert run._process.wait(90) == 2
+        assert "BTCUSDT_1m_x.csv" in run.said()
     assert until_gone(tmp_path) == {}
 
 

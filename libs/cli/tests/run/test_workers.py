@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pitwire.cli.run.plan import ProcessPlan, base_env
-from pitwire.cli.run.workers import GaveUp, Worker, first_json_line
+from pitwire.cli.run.workers import GaveUp, Refused, Worker, first_json_line
 from pitwire.cli.servers import ServerError
 from pitwire.common.clock import SystemClock
 
@@ -62,6 +62,14 @@ async def test_a_process_that_refuses_its_configuration_ends_the_run_with_its_la
     with pytest.raises(GaveUp, match="refuses its configuration") as caught:
         await asyncio.wait_for(thing.keep_alive(), 10)
     assert "CONFIG: key x is unknown" in str(caught.value)
+
+
+async def test_a_process_that_will_not_work_with_its_data_is_a_matter_of_the_request(tmp_path: Path) -> None:
+    thing = worker(tmp_path, "import sys; print('line 2: high is below low'); sys.exit(2)", [])
+    thing.start()
+    with pytest.raises(Refused, match="line 2: high is below low"):
+        await thing.announced(timeout_s=10)
+    await thing.stop()
 
 
 async def test_waiting_for_a_process_that_ends_says_what_it_said(tmp_path: Path) -> None:

@@ -14,7 +14,11 @@ STEADY_AFTER_S: Final = 10
 """A service that lived this long had recovered: its next death counts as the first."""
 
 DEATHS_IN_A_ROW_MAX: Final = 8
-FINAL_EXIT_CODES: Final = {2: "it refuses its configuration", 3: "its journal is not the one whose rows are stored"}
+USAGE_EXIT_CODE: Final = 2
+FINAL_EXIT_CODES: Final = {
+    USAGE_EXIT_CODE: "it refuses its configuration",
+    3: "its journal is not the one whose rows are stored",
+}
 """What a service says with these exit codes; starting it again would change nothing."""
 
 

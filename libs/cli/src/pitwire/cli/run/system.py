@@ -20,6 +20,7 @@ from pitwire.cli.run.infra import Infra
 from pitwire.cli.run.pacer import Pacer, VenueControl
 from pitwire.cli.run.pacing import Pace
 from pitwire.cli.run.plan import PACED, SERVICES, STOP_ORDER, ProcessPlan, RunFolder, service_plan, venue_plan
+from pitwire.cli.run.venue import refuse_unserved, served_symbols
 from pitwire.cli.run.workers import Worker
 from pitwire.cli.servers import ServerError
 from pitwire.common import codec, subjects
@@ -204,10 +205,7 @@ class System:
 
     def _refuse_the_dead(self) -> None:
         for worker in self.workers.values():
-            if worker.returncode is not None:
-                raise ServerError(
-                    f"{worker.name} ended with code {worker.returncode} while starting; {worker.log_tail()}"
-                )
+            worker.refuse_death()
 
     async def _start_venue(self) -> None:
         """Starts the simulated venue, holds its market, and writes the configuration that names its address."""
@@ -223,6 +221,7 @@ class System:
         start_ms = int((await self.control.status())["market_ms"])
         pace = Pace(PACED, start_ms=start_ms, bar_ms=BAR_MS)
         self._pacer = Pacer(self.control, pace, all_ready=self._all_ready)
+        refuse_unserved(self.config, self._venue_name, await served_symbols(self._address.http), self.options.market)
         keys = {"api_key": said["api_key"], "api_secret": said["api_secret"]}
         write_effective(self._raw, self.folder, venue=self._venue_name, address=self._address, keys=keys)
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from pitwire.cli.run.plan import ProcessPlan
-from pitwire.cli.run.restarts import GiveUp, Restarts, wait_s
+from pitwire.cli.run.restarts import USAGE_EXIT_CODE, GiveUp, Restarts, wait_s
 from pitwire.cli.servers import ChildProcess, ServerError
 from pitwire.common.clock import Clock
+from pitwire.common.errors import UsageError
 
 WATCH_PERIOD_S: Final = 0.05
 STOP_TIMEOUT_S: Final = 12.0
@@ -24,6 +25,12 @@ class GaveUp(ServerError):
     """A process of the run could not be kept alive."""
 
     code = "GAVE_UP"
+
+
+class Refused(UsageError):
+    """A process will not work with its configuration or its data; its own words say why."""
+
+    code = "REFUSED"
 
 
 class Worker:
@@ -120,6 +127,15 @@ class Worker:
             self.start()
             awaited = True
 
+    def refuse_death(self) -> None:
+        """Raises what the death of a process that should be starting means; nothing while it lives."""
+        child = self._child
+        if child is None or child.returncode is None:
+            return
+        if child.returncode == USAGE_EXIT_CODE:
+            raise Refused(f"{self.name} refuses to start; {child.log_tail()}")
+        raise ServerError(f"{self.name} ended with code {child.returncode} while starting; {child.log_tail()}")
+
     def _is_over(self) -> bool:
         return self._stopping
 
@@ -146,8 +162,7 @@ class Worker:
             found = self.announcement()
             if found is not None:
                 return found
-            if child.returncode is not None:
-                raise ServerError(f"{self.name} ended with code {child.returncode} while starting; {child.log_tail()}")
+            self.refuse_death()
             if self._clock.monotonic_ns() > deadline:
                 raise ServerError(f"{self.name} said nothing for {timeout_s:g} s; {child.log_tail()}")
             await asyncio.sleep(WATCH_PERIOD_S)
