@@ -55,5 +55,32 @@ async def feed(store: MemoryStore, entries: Sequence[Entry], *, batch: int = 1_0
     return told
 
 
+class Pair:
+    """Two accounts on one journal, their records in turn."""
+
+    def __init__(self) -> None:
+        self.main, self.other = built.Journal(), built.Journal(account="other")
+        for step in (self._start, self._trade, self._trade):
+            for journal, before in ((self.main, self.other), (self.other, self.main)):
+                journal._sequence = max(journal._sequence, before._sequence)
+                step(journal)
+
+    @property
+    def entries(self) -> list[Entry]:
+        return entries_of(self.main, self.other)
+
+    @staticmethod
+    def _start(journal: built.Journal) -> None:
+        journal.start()
+
+    @staticmethod
+    def _trade(journal: built.Journal) -> None:
+        number = journal.state.last_intent_no(built.STRATEGY) + 1
+        intent = built.order_intent(number, "BUY", "1", limit_price="100", account=journal.account)
+        verdict = journal.approve(intent)
+        journal.submitting(verdict)
+        journal.fill(verdict, "1", "100", trade_id=f"{journal.account}{number}")
+
+
 def told_of(notices: Iterable[Notice]) -> list[str]:
     return [notice.code for notice in notices]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Protocol
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from pitwire.common.clock import NS_PER_S
 from pitwire.common.enums import AlertSeverity
-from pitwire.common.service import Service
+from pitwire.common.shell import Shell
+from pitwire.common.telemetry import Log
 from pitwire.persistence.core.journal import JOURNAL, Notice
 from pitwire.persistence.core.tables import Writes
 
@@ -16,10 +17,22 @@ STANDSTILL_ALERT_S: Final = 30.0
 """A stream that has not moved for so long is told to a person, once per standstill."""
 
 
+class Host(Shell, Protocol):
+    """The shell, and what a process shows of itself."""
+
+    @property
+    def log(self) -> Log: ...
+
+    @property
+    def registry(self) -> CollectorRegistry: ...
+
+    def set_ready(self, ready: bool) -> None: ...
+
+
 class ShellReport:
     """One for all streams. Ready = every stream was read to its end once and nothing stands still."""
 
-    def __init__(self, service: Service, streams: tuple[str, ...]) -> None:
+    def __init__(self, service: Host, streams: tuple[str, ...]) -> None:
         self._service = service
         self._to_read = dict.fromkeys(streams)
         self._waiting: dict[str, int] = {}

@@ -150,9 +150,8 @@ class StreamWriter:
                 return
             if reads[0].message is None:
                 raise InvariantBroken(f"{self._source.stream} {reads[0].entry.sequence}: {refused}") from refused
-            await self._commit(
-                [replace(reads[0], message=None, problem=f"cannot be stored: {refused}")], waiting=waiting
-            )
+            alone = replace(reads[0], message=None, problem=f"cannot be stored: {refused}")
+            await self._store_reads([alone], waiting=waiting)
 
     async def _commit(self, reads: Sequence[Read], *, waiting: int) -> None:
         reads = [item for item in reads if item.entry.sequence > self._after]
