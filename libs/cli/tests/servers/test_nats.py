@@ -22,6 +22,15 @@ async def test_serves_clients_and_its_own_pages(tmp_path: Path) -> None:
             assert json.load(answer) == {"status": "ok"}
 
 
+def test_the_port_stays_the_same_whatever_port_the_given_configuration_names(tmp_path: Path) -> None:
+    with NatsServer({"host": "127.0.0.1", "port": -1, **JETSTREAM}, tmp_path / "nats") as server:
+        url = server.url
+        for _ in range(6):
+            server.kill()
+            server.restart()
+            assert server.url == url
+
+
 async def test_kill_and_restart_keep_the_port_and_every_acknowledged_message(tmp_path: Path) -> None:
     with NatsServer({"jetstream": {"sync_interval": "always"}}, tmp_path / "nats") as server:
         url = server.url

@@ -151,7 +151,9 @@ class NatsServer:
             return log.read()
 
     def _write_config(self) -> Path:
-        document: dict[str, object] = {**self._config, **self._addresses, "ports_file_dir": os.fspath(self._dir)}
+        # The server reads its keys in no fixed order: a `port` beside `listen` would win every now and then.
+        given = {key: value for key, value in self._config.items() if key not in ("host", "port")}
+        document: dict[str, object] = {**given, **self._addresses, "ports_file_dir": os.fspath(self._dir)}
         jetstream = document.get("jetstream")
         if jetstream:
             own = jetstream if isinstance(jetstream, Mapping) else {}
