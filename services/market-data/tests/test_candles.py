@@ -33,7 +33,6 @@ def bar(minute: int) -> Bar:
         quote_volume=price,
         trade_count=1,
         ts_event_ns=(minute + 1) * MINUTE - 1,
-        closed=True,
     )
 
 

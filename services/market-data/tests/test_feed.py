@@ -10,7 +10,7 @@ from pitwire.common.enums import DataQuality, Side, VenueState
 from pitwire.common.schemas.market import Candle
 from pitwire.market_data.core.doubt import AHEAD_MAX_NS, Collar, MarketClock
 from pitwire.market_data.core.feed import LATE_MAX_NS, FeedCore
-from pitwire.market_data.core.ticks import Bar, QuoteTick, TradeTick
+from pitwire.market_data.core.ticks import Bar, QuoteTick, TimeTick, TradeTick
 
 BTC, ETH = "BTC-USDT.sim", "ETH-USDT.sim"
 MINUTE = 60_000_000_000
@@ -35,7 +35,7 @@ def quote(bid: str = "99", ask: str = "101", *, update_id: int = 1, instrument: 
     return QuoteTick(instrument, update_id, Decimal(bid), Decimal(2), Decimal(ask), Decimal(3))
 
 
-def bar(minute: int, price: str = "100", *, closed: bool = True, high: str | None = None) -> Bar:
+def bar(minute: int, price: str = "100", *, high: str | None = None) -> Bar:
     opens = START + minute * MINUTE
     return Bar(
         instrument_id=BTC,
@@ -49,7 +49,6 @@ def bar(minute: int, price: str = "100", *, closed: bool = True, high: str | Non
         quote_volume=Decimal(100),
         trade_count=1,
         ts_event_ns=opens + MINUTE - 1_000_000,
-        closed=closed,
     )
 
 
@@ -186,11 +185,14 @@ def answered(core: FeedCore) -> FeedCore:
 
 
 def test_an_open_candle_is_never_published() -> None:
-    """S-45: what strategies see is closed."""
+    """S-45: what strategies see is closed. Of an open one only the time is taken."""
     core = answered(feed())
-    assert candles(core, bar(0, closed=False)) == []
-    assert core.clock.now_ns == START + MINUTE - 1_000_000
-    assert len(candles(core, bar(0))) == 1
+    core.on_time(TimeTick(BTC, START + 5), 0)
+    assert core.clock.now_ns == START + 5
+    assert [candle.closed for candle in candles(core, bar(0))] == [True]
+    core.on_time(TimeTick(BTC, START + 9 * AHEAD_MAX_NS), 0)
+    core.on_time(TimeTick("XRP-USDT.sim", START), 0)
+    assert (core.rejected.mistimed, core.rejected.unknown_instrument) == (1, 1)
 
 
 def test_a_closed_candle_has_its_interval_times_and_place() -> None:

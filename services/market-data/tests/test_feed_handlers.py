@@ -19,7 +19,7 @@ from pitwire.common.testing.shell import FakeShell
 from pitwire.market_data import handlers
 from pitwire.market_data.adapters.memory import MemoryFeed
 from pitwire.market_data.core.feed import FeedCore
-from pitwire.market_data.core.ticks import Bar, QuoteTick, TradeTick
+from pitwire.market_data.core.ticks import Bar, QuoteTick, TimeTick, TradeTick
 from pitwire.market_data.handlers import Metrics, VenueHandlers
 
 BTC = "BTC-USDT.sim"
@@ -88,7 +88,7 @@ async def world() -> AsyncIterator[World]:
     await made.stop()
 
 
-def bar(minute: int, *, closed: bool = True) -> Bar:
+def bar(minute: int) -> Bar:
     opens, price = START + minute * MINUTE, Decimal(100)
     return Bar(
         instrument_id=BTC,
@@ -102,7 +102,6 @@ def bar(minute: int, *, closed: bool = True) -> Bar:
         quote_volume=price,
         trade_count=1,
         ts_event_ns=opens + MINUTE - 1_000_000,
-        closed=closed,
     )
 
 
@@ -126,7 +125,7 @@ async def test_history_comes_first_and_live_candles_follow_each_once(world: Worl
     assert world.candles() == "0b 1b 2b"
     for minute in (3, 3, 2, 4):
         world.feed.say(bar(minute))
-    world.feed.say(bar(5, closed=False))
+    world.feed.say(TimeTick(BTC, START + 5 * MINUTE + 1))
     await world.settle()
     assert world.candles() == "0b 1b 2b 3 4"
     assert world.minutes_reached() == [1, 2, 3, 4, 5]

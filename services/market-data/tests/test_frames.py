@@ -14,7 +14,7 @@ import pytest
 from pitwire.common.enums import Side
 from pitwire.common.errors import DecodeError
 from pitwire.market_data.adapters.frames import Notice, bar_of_row, decode_json, definition_of, tick_of
-from pitwire.market_data.core.ticks import Bar, QuoteTick, TradeTick
+from pitwire.market_data.core.ticks import Bar, QuoteTick, TimeTick, TradeTick
 
 BTC = "BTC-USDT.sim"
 KNOWN = {"BTCUSDT": BTC}
@@ -55,6 +55,10 @@ def test_a_candle_is_read_the_same_from_the_stream_and_from_history() -> None:
     assert (live.ts_event_ns, row.ts_event_ns) == (120_001_000_000, 119_999_000_000)
 
 
+def test_of_a_candle_still_open_only_the_time_is_read() -> None:
+    assert tick_of(frame("kline_1m", KLINE | {"k": BODY | {"x": False}}), KNOWN) == TimeTick(BTC, 120_001_000_000)
+
+
 def test_members_we_do_not_know_are_tolerated() -> None:
     for kind, body in (("trade", TRADE), ("bookTicker", TOP), ("kline_1m", KLINE)):
         assert tick_of(frame(kind, body | {"new": {"deep": [1]}}), KNOWN) is not None
@@ -73,23 +77,28 @@ def test_the_venue_may_announce_its_end() -> None:
 @pytest.mark.parametrize(
     ("kind", "body", "reason"),
     [
-        ("trade", TRADE | {"p": "0"}, "p: Input should be greater than 0"),
-        ("trade", TRADE | {"p": "-1"}, "p: Input should be greater than 0"),
-        ("trade", TRADE | {"p": "NaN"}, "p: "),
-        ("trade", TRADE | {"p": "Infinity"}, "p: "),
-        ("trade", TRADE | {"p": "1e999"}, "p: "),
-        ("trade", TRADE | {"p": 1.5}, "p: Value error, write decimals as text"),
-        ("trade", TRADE | {"q": None}, "q: "),
-        ("trade", TRADE | {"T": 0}, "T: Input should be greater than 0"),
-        ("trade", TRADE | {"T": "8"}, "T: Input should be a valid integer"),
-        ("trade", TRADE | {"m": "true"}, "m: Input should be a valid boolean"),
-        ("trade", {k: v for k, v in TRADE.items() if k != "t"}, "t: Field required"),
-        ("bookTicker", TOP | {"b": ""}, "b: "),
-        ("bookTicker", TOP | {"A": "-1"}, "A: Input should be greater than or equal to 0"),
+        ("trade", TRADE | {"p": "0"}, "p: is 0, expected more than 0"),
+        ("trade", TRADE | {"p": "0.00000000"}, "p: is 0, expected more than 0"),
+        ("trade", TRADE | {"p": "-1"}, "p: this str cannot be, expected a plain decimal number as text"),
+        ("trade", TRADE | {"p": "NaN"}, "p: this str cannot be"),
+        ("trade", TRADE | {"p": "Infinity"}, "p: this str cannot be"),
+        ("trade", TRADE | {"p": "1e999"}, "p: this str cannot be"),
+        ("trade", TRADE | {"p": "9" * 41}, "p: this str cannot be"),
+        ("trade", TRADE | {"p": "٣"}, "p: this str cannot be"),
+        ("trade", TRADE | {"p": 1.5}, "p: this float cannot be, expected a plain decimal number as text"),
+        ("trade", TRADE | {"q": None}, "q: this NoneType cannot be"),
+        ("trade", TRADE | {"T": 0}, "T: this int cannot be, expected an integer from 1"),
+        ("trade", TRADE | {"T": "8"}, "T: this str cannot be"),
+        ("trade", TRADE | {"t": True}, "t: this bool cannot be"),
+        ("trade", TRADE | {"m": "true"}, "m: this str cannot be, expected true or false"),
+        ("trade", {k: v for k, v in TRADE.items() if k != "t"}, "btcusdt@trade: t: missing, expected an integer"),
+        ("bookTicker", TOP | {"b": ""}, "b: this str cannot be"),
+        ("bookTicker", TOP | {"A": "-1"}, "A: this str cannot be"),
+        ("bookTicker", TOP | {"s": 5}, "s: this int cannot be, expected text"),
         ("kline_1m", KLINE | {"k": BODY | {"h": "9"}}, "low 5 and high 9 do not hold open 10 and close 20"),
         ("kline_1m", KLINE | {"k": BODY | {"t": 60_001}}, "open time 60001000000 is not a multiple of 1m"),
-        ("kline_1m", KLINE | {"k": BODY | {"x": 1}}, "k.x: Input should be a valid boolean"),
-        ("kline_1m", KLINE | {"k": None}, "k: "),
+        ("kline_1m", KLINE | {"k": BODY | {"x": 1}}, "btcusdt@kline_1m k: x: this int cannot be"),
+        ("kline_1m", KLINE | {"k": None}, "k: this NoneType cannot be, expected an object"),
     ],
 )
 def test_a_wrong_member_is_refused_with_its_place_and_reason(kind: str, body: Any, reason: str) -> None:

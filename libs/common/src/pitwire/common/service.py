@@ -65,14 +65,16 @@ class Service:
         self._progress: dict[str, int] = {"ts_market_ns": 0, "cursor": 0, "lag": 0}
         self._beat = asyncio.Event()
         self._stop = asyncio.Event()
+        self._starting: asyncio.Task[Any] | None = None
         self._exit_code = EXIT_OK
         self._tasks: list[asyncio.Task[None]] = []
         self._on_stop: list[Callable[[], Awaitable[None]]] = []
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
+        self._starting = asyncio.current_task()
         for signum in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(signum, self._stop.set)
+            loop.add_signal_handler(signum, self._end)
         await self._health.start(self.settings.health_host, self.settings.health_port)
         self.bus = await self._connect()
         self.spawn("heartbeat", self._heartbeats())
@@ -92,9 +94,12 @@ class Service:
         await self._within("health", self._health.stop())
         self.tracing.close()
         self.log.info("stopped", exit_code=self._exit_code)
+        if self._starting is not None and isinstance(error, asyncio.CancelledError):
+            raise SystemExit(self._exit_code)
 
     async def run(self) -> int:
         """Works until SIGTERM, SIGINT or the failure of a task; then stops in order. Returns the exit code."""
+        self._starting = None
         await self._stop.wait()
         self.set_ready(False)
         for hook in reversed(self._on_stop):
@@ -116,6 +121,12 @@ class Service:
         """Ends the process: something that only a fresh start can mend."""
         self.log.critical("ends itself", reason=reason, exc_info=error)
         self._exit_code = EXIT_FAILED
+        self._end()
+
+    def _end(self) -> None:
+        """Stops the run; a start that still waits for something is ended where it waits."""
+        if self._starting is not None and not self._stop.is_set():
+            self._starting.cancel()
         self._stop.set()
 
     def set_ready(self, ready: bool) -> None:
@@ -263,4 +274,6 @@ def run(main: Callable[[], Coroutine[Any, Any, int]]) -> None:
     except BusUnavailable as error:
         sys.stderr.write(f"{error.code}: {error}\n")
         code = EXIT_FAILED
+    except asyncio.CancelledError:  # told to stop before the bus was reached
+        code = EXIT_OK
     sys.exit(code)

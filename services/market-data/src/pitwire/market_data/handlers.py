@@ -19,7 +19,7 @@ from pitwire.common.shell import Shell
 from pitwire.common.telemetry import Tracing
 from pitwire.market_data.core.candles import BehindStore, HistoryRequest, Hole
 from pitwire.market_data.core.feed import FeedCore
-from pitwire.market_data.core.ticks import Bar, QuoteTick, Tick, TradeTick
+from pitwire.market_data.core.ticks import Bar, QuoteTick, Tick, TimeTick, TradeTick
 from pitwire.market_data.ports import Feed
 
 CANDLES_WAITING_MAX: Final = 10_000
@@ -135,6 +135,8 @@ class VenueHandlers:
             trade = self._core.on_trade(tick, recv_ns)
             if trade is not None:
                 await self._publish_market(trade, subjects.trade(trade.instrument_id), "trade")
+        elif isinstance(tick, TimeTick):
+            self._core.on_time(tick, recv_ns)
         else:
             await self._on_bar(tick, recv_ns)
         if not self._unwritten_ns:
@@ -157,7 +159,7 @@ class VenueHandlers:
 
     async def _on_bar(self, bar: Bar, recv_ns: int) -> None:
         await self._take(self._core.on_bar(bar, recv_ns))
-        if bar.closed:
+        if self._core.history_requests():
             self._history_wanted.set()
 
     async def _take(self, found: list[Candle | Hole | BehindStore]) -> None:

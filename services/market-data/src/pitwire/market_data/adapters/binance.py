@@ -36,6 +36,9 @@ PLANNED_RECONNECT_NS: Final = 23 * 3_600 * NS_PER_S
 """The venue ends each connection after 24 hours; we change over before, with both open for a moment."""
 
 OVERLAP_MAX_S: Final = 10.0
+FRAMES_PER_TURN: Final = 32
+"""A full socket never makes its reader wait: without a pause now and then, heartbeats and candles would."""
+
 CLOSE_TIMEOUT_S: Final = 1.0
 
 
@@ -200,8 +203,12 @@ class BinanceFeed:
     async def _read(self, connection: _Connection, sink: Sink) -> str:
         """Hands on every frame until the connection ends; returns why it did."""
         known = {symbol: name for name, symbol in self._symbols.items()}
+        frames = 0
         try:
             async for message in connection.socket:
+                frames += 1
+                if not frames % FRAMES_PER_TURN:
+                    await asyncio.sleep(0)
                 if message.type is aiohttp.WSMsgType.ERROR:
                     break
                 recv_ns = self._clock.wall_ns()

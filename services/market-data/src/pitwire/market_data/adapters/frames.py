@@ -19,67 +19,23 @@ from pitwire.common.ids import instrument_id
 from pitwire.common.schemas.base import Asset, NonNegative, Positive, Token
 from pitwire.common.schemas.market import Instrument
 from pitwire.common.units import NS_PER_MS
-from pitwire.market_data.core.ticks import Bar, QuoteTick, Tick, TradeTick
+from pitwire.market_data.adapters.fields import Fields
+from pitwire.market_data.core.ticks import Bar, QuoteTick, Tick, TimeTick, TradeTick
 
 ANSWER_BYTES_MAX: Final = 32 * 1024 * 1024
 """exchangeInfo of a whole venue takes some megabytes."""
 
 TRADING: Final = "TRADING"
 
+MS_MAX: Final = 10**14
 Id = Annotated[int, Field(ge=0, strict=True)]
-Ms = Annotated[int, Field(gt=0, lt=10**14, strict=True)]
-Flag = Annotated[bool, Field(strict=True)]
+Ms = Annotated[int, Field(gt=0, lt=MS_MAX, strict=True)]
 
 
 class Frame(BaseModel):
-    """A frame or row of the venue; members we do not read may come and go."""
+    """A row of the venue; members we do not read may come and go."""
 
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
-
-
-class TradeFrame(Frame):
-    """Stream `<symbol>@trade`; `m` = the buyer was the maker, so the taker sold."""
-
-    s: Token
-    t: Id
-    p: Positive
-    q: Positive
-    T: Ms
-    m: Flag
-
-
-class BookTickerFrame(Frame):
-    """Stream `<symbol>@bookTicker`."""
-
-    s: Token
-    u: Id
-    b: Positive
-    B: NonNegative
-    a: Positive
-    A: NonNegative
-
-
-class KlineBody(Frame):
-    """Part `k` of a kline frame."""
-
-    t: Annotated[int, Field(ge=0, strict=True)]
-    s: Token
-    i: Token
-    o: Positive
-    h: Positive
-    l: Positive  # noqa: E741 - Binance's letter for low
-    c: Positive
-    v: NonNegative
-    q: NonNegative
-    n: Id
-    x: Flag
-
-
-class KlineFrame(Frame):
-    """Stream `<symbol>@kline_<interval>`; `x` = this candle is closed."""
-
-    E: Ms
-    k: KlineBody
 
 
 class Filter(Frame):
@@ -143,57 +99,74 @@ def tick_of(data: bytes, known: Mapping[str, str]) -> Tick | Notice | None:
 
 
 def _tick(stream: str, body: dict[str, Any], known: Mapping[str, str]) -> Tick | None:
+    fields = Fields(stream, body)
     kind = stream.partition("@")[2]
-    try:
-        if kind == "trade":
-            return _trade(TradeFrame.model_validate(body), known)
-        if kind == "bookTicker":
-            return _quote(BookTickerFrame.model_validate(body), known)
-        if kind.startswith("kline_"):
-            return _bar(KlineFrame.model_validate(body), known)
-    except ValidationError as error:
-        raise DecodeError(subject=stream, reason=reason_of(error)) from None
+    if kind == "trade":
+        return _trade(fields, known)
+    if kind == "bookTicker":
+        return _quote(fields, known)
+    if kind.startswith("kline_"):
+        return _candle(fields, known)
     return None
+
+
+def _trade(fields: Fields, known: Mapping[str, str]) -> TradeTick | None:
+    """`m` = the buyer was the maker, so the taker sold."""
+    instrument = known.get(fields.text("s"))
+    if instrument is None:
+        return None
+    return TradeTick(
+        instrument,
+        fields.count("t"),
+        fields.positive("p"),
+        fields.positive("q"),
+        Side.SELL if fields.flag("m") else Side.BUY,
+        fields.count("T", least=1, most=MS_MAX) * NS_PER_MS,
+    )
+
+
+def _quote(fields: Fields, known: Mapping[str, str]) -> QuoteTick | None:
+    instrument = known.get(fields.text("s"))
+    if instrument is None:
+        return None
+    return QuoteTick(
+        instrument,
+        fields.count("u"),
+        fields.positive("b"),
+        fields.number("B"),
+        fields.positive("a"),
+        fields.number("A"),
+    )
+
+
+def _candle(fields: Fields, known: Mapping[str, str]) -> Bar | TimeTick | None:
+    """`x` = this candle is closed; of one that is still open only the time is read."""
+    body = fields.part("k")
+    instrument = known.get(body.text("s"))
+    if instrument is None:
+        return None
+    ts_event_ns = fields.count("E", least=1, most=MS_MAX) * NS_PER_MS
+    if not body.flag("x"):
+        return TimeTick(instrument, ts_event_ns)
+    bar = Bar(
+        instrument_id=instrument,
+        interval=body.text("i"),
+        open_time_ns=body.count("t", most=MS_MAX) * NS_PER_MS,
+        open=body.positive("o"),
+        high=body.positive("h"),
+        low=body.positive("l"),
+        close=body.positive("c"),
+        volume=body.number("v"),
+        quote_volume=body.number("q"),
+        trade_count=body.count("n"),
+        ts_event_ns=ts_event_ns,
+    )
+    return _sound(bar, f"kline {instrument} {bar.interval}")
 
 
 def reason_of(error: ValidationError) -> str:
     """Field and reason of each mistake, never the input."""
     return "; ".join(f"{'.'.join(map(str, e['loc'])) or 'frame'}: {e['msg']}" for e in error.errors())[:400]
-
-
-def _trade(frame: TradeFrame, known: Mapping[str, str]) -> TradeTick | None:
-    instrument = known.get(frame.s)
-    if instrument is None:
-        return None
-    side = Side.SELL if frame.m else Side.BUY
-    return TradeTick(instrument, frame.t, frame.p, frame.q, side, frame.T * NS_PER_MS)
-
-
-def _quote(frame: BookTickerFrame, known: Mapping[str, str]) -> QuoteTick | None:
-    instrument = known.get(frame.s)
-    return None if instrument is None else QuoteTick(instrument, frame.u, frame.b, frame.B, frame.a, frame.A)
-
-
-def _bar(frame: KlineFrame, known: Mapping[str, str]) -> Bar | None:
-    body = frame.k
-    instrument = known.get(body.s)
-    if instrument is None:
-        return None
-    bar = Bar(
-        instrument_id=instrument,
-        interval=body.i,
-        open_time_ns=body.t * NS_PER_MS,
-        open=body.o,
-        high=body.h,
-        low=body.l,
-        close=body.c,
-        volume=body.v,
-        quote_volume=body.q,
-        trade_count=body.n,
-        ts_event_ns=frame.E * NS_PER_MS,
-        closed=body.x,
-    )
-    return _sound(bar, f"kline {body.s} {body.i}")
 
 
 def bar_of_row(instrument: str, interval: str, row: Any) -> Bar:
@@ -215,7 +188,6 @@ def bar_of_row(instrument: str, interval: str, row: Any) -> Bar:
         quote_volume=quote_volume,
         trade_count=trades,
         ts_event_ns=closes * NS_PER_MS,
-        closed=True,
     )
     return _sound(bar, place)
 

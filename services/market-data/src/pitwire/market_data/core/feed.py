@@ -12,7 +12,7 @@ from pitwire.common.schemas.market import Candle, Quote, Trade, VenueStatus
 from pitwire.common.units import NS_PER_S
 from pitwire.market_data.core.candles import BehindStore, CandleSeries, Closed, HistoryRequest, Hole, Step
 from pitwire.market_data.core.doubt import Collar, MarketClock, is_near
-from pitwire.market_data.core.ticks import Bar, QuoteTick, TradeTick, interval_ns
+from pitwire.market_data.core.ticks import Bar, QuoteTick, TimeTick, TradeTick, interval_ns
 
 LATE_MAX_NS: Final = 5 * NS_PER_S
 """A trade this far behind the newest event of the venue is stale (market clock)."""
@@ -140,8 +140,17 @@ class FeedCore:
             ask_quantity=tick.ask_quantity,
         )
 
+    def on_time(self, tick: TimeTick, recv_ns: int) -> None:
+        """The venue's clock went on."""
+        line = self._lines.get(tick.instrument_id)
+        if line is None:
+            self.rejected.unknown_instrument += 1
+            return
+        line.heard_ns = recv_ns
+        self.rejected.mistimed += not self.clock.see(tick.ts_event_ns)
+
     def on_bar(self, bar: Bar, recv_ns: int) -> list[Candle | Hole | BehindStore]:
-        """Open bars only tell the time; closed ones give candles, unless history is missing before them."""
+        """A closed candle: gives candles to publish, unless history is missing before it."""
         line, series = self._lines.get(bar.instrument_id), self._series.get((bar.instrument_id, bar.interval))
         if line is None or series is None:
             self.rejected.unknown_instrument += 1
@@ -149,8 +158,6 @@ class FeedCore:
         line.heard_ns = recv_ns
         if not self.clock.see(bar.ts_event_ns):
             self.rejected.mistimed += 1
-            return []
-        if not bar.closed:
             return []
         repeated = series.repeated
         found = series.on_live(bar)

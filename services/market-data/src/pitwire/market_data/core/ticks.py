@@ -53,8 +53,16 @@ class QuoteTick:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeTick:
+    """Nothing but that the venue's clock is this far: a candle that is still open moved."""
+
+    instrument_id: str
+    ts_event_ns: int
+
+
+@dataclass(frozen=True, slots=True)
 class Bar:
-    """One candle as the venue tells it, still open or closed."""
+    """One candle that the venue has closed."""
 
     instrument_id: str
     interval: str
@@ -67,7 +75,6 @@ class Bar:
     quote_volume: Decimal
     trade_count: int
     ts_event_ns: int
-    closed: bool
 
     def fault(self) -> str:
         """What is impossible about it; empty when nothing is."""
@@ -78,4 +85,4 @@ class Bar:
         return ""
 
 
-Tick = TradeTick | QuoteTick | Bar
+Tick = TradeTick | QuoteTick | TimeTick | Bar
