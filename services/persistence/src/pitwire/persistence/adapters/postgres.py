@@ -35,6 +35,7 @@ _OPTIONS: Final = (
     f"-c idle_in_transaction_session_timeout={IDLE_TIMEOUT_MS} -c timezone=UTC -c client_min_messages=warning"
 )
 _SELECT_CURSOR: Final = "SELECT cursor, stream_epoch FROM journal_cursor WHERE stream = %s"
+_FIRST_CURSOR: Final = "INSERT INTO journal_cursor (stream, cursor) VALUES (%s, 0) ON CONFLICT DO NOTHING"
 _SET_CURSOR: Final = """
 INSERT INTO journal_cursor (stream, cursor, stream_epoch) VALUES (%s, %s, %s)
 ON CONFLICT (stream) DO UPDATE SET cursor = excluded.cursor, stream_epoch = excluded.stream_epoch, updated_at = now()
@@ -139,8 +140,7 @@ class PostgresStore:
         add: Callable[[psycopg.Connection[Any], Table, Sequence[Any]], None],
     ) -> bool:
         with connection.transaction():
-            row = connection.execute(_SELECT_CURSOR + " FOR UPDATE", (move.stream,)).fetchone()
-            found = row[0] if row else 0
+            found = _locked_cursor(connection, move.stream)
             if found >= move.upto:
                 return False
             if found != move.after:
@@ -168,6 +168,17 @@ class PostgresStore:
     @staticmethod
     def _upsert(connection: psycopg.Connection[Any], table: Table, rows: Sequence[Any]) -> None:
         connection.execute(statements_of(table).upsert, (documents(table, rows),))
+
+
+def _locked_cursor(connection: psycopg.Connection[Any], stream: str) -> int:
+    """Where the stream stands; nobody else moves it before this transaction ends."""
+    while True:
+        row = connection.execute(_SELECT_CURSOR + " FOR UPDATE", (stream,)).fetchone()
+        if row is not None:
+            return int(row[0])
+        connection.execute(
+            "INSERT INTO journal_cursor (stream, cursor) VALUES (%s, 0) ON CONFLICT DO NOTHING", (stream,)
+        )
 
 
 def _refuse_rewritten(connection: psycopg.Connection[Any], rows: Sequence[JournalRow]) -> None:
