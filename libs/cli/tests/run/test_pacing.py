@@ -11,7 +11,7 @@ from pitwire.common.schemas.control import Heartbeat
 
 BAR_MS = 60_000
 START_MS = 1_700_000_000_000 - 1_700_000_000_000 % BAR_MS
-SERVICES = ("market-data", "strategy", "persistence")
+SERVICES: tuple[str, ...] = ("market-data", "strategy", "persistence")
 
 
 def beat(service: str, market_ms: int) -> Heartbeat:

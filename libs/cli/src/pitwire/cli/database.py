@@ -45,7 +45,7 @@ class Database:
 def open_database(url: str) -> Database:
     """Connects to the address as SQLAlchemy or psycopg write it."""
     try:
-        connection = psycopg.connect(
+        connection = psycopg.Connection[Row].connect(
             plain_url(url),
             connect_timeout=CONNECT_TIMEOUT_S,
             options=f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c default_transaction_read_only=on",

@@ -52,17 +52,17 @@ class Infra:
 
     async def start(self, config: PitwireConfig, identities: dict[str, Identity]) -> None:
         """Starts both at once; what the environment names is taken as it is."""
-        starts: list[asyncio.Future[object]] = []
+        starts: list[Callable[[], object]] = []
         if not self.nats_url:
             settings = server_config(config, identities)
             for key in SERVER_ADDRESS_KEYS:
                 settings.pop(key)
             self._nats = NatsServer(settings, self._root / "nats")
-            starts.append(asyncio.ensure_future(asyncio.to_thread(self._nats.start)))
+            starts.append(self._nats.start)
         if not self.database_url:
             self._postgres = Postgres(self._root / "postgres", cache=self._cache)
-            starts.append(asyncio.ensure_future(asyncio.to_thread(self._postgres.start)))
-        await asyncio.gather(*starts)
+            starts.append(self._postgres.start)
+        await asyncio.gather(*(asyncio.to_thread(start) for start in starts))
         if self._nats:
             self.nats_url = self._nats.url
         if self._postgres:
