@@ -6,6 +6,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -20,6 +22,15 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("postgres-cache")
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every account can get to; those of pytest are closed again by each session that starts."""
+    with tempfile.TemporaryDirectory(prefix="pitwire-test-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
 
 
 def connect(server: Postgres) -> psycopg.Connection:
@@ -173,14 +184,13 @@ def test_a_server_that_crashed_says_so(tmp_path: Path, cache: Path) -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
 @pytest.mark.parametrize("number", range(4))
-def test_root_runs_it_in_each_way_that_this_machine_has(tmp_path: Path, number: int) -> None:
+def test_root_runs_it_in_each_way_that_this_machine_has(open_folder: Path, number: int) -> None:
     ways = list(root_ways())
     if number >= len(ways):
         pytest.skip("this machine has fewer ways")
-    open_to_all(tmp_path)
     if not can_run(ways[number].prefix):
         pytest.skip(f"{' '.join(ways[number].prefix)} does not work on this machine")
-    with Postgres(tmp_path / "pg", account=ways[number], durable=False) as server:
+    with Postgres(open_folder / "pg", account=ways[number], durable=False) as server:
         fill(server, 3)
         server.kill()
         server.restart()
@@ -188,12 +198,11 @@ def test_root_runs_it_in_each_way_that_this_machine_has(tmp_path: Path, number: 
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
-def test_an_ordinary_user_runs_it(tmp_path: Path) -> None:
+def test_an_ordinary_user_runs_it(open_folder: Path) -> None:
     become = [shutil.which("setpriv") or "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
     if not can_run((*become, sys.executable, "-c", "import pitwire.cli", "--")):
         pytest.skip("nobody cannot reach this Python")
-    open_to_all(tmp_path)
-    home = tmp_path / "home"
+    home = open_folder / "home"
     home.mkdir()
     os.chown(home, NOBODY, NOBODY)
     program = (
@@ -203,7 +212,8 @@ def test_an_ordinary_user_runs_it(tmp_path: Path) -> None:
         "    print(os.getuid(), Path(f'/proc/{server.pid}').stat().st_uid)"
     )
     done = subprocess.run([*become, sys.executable, "-c", program, str(home)], capture_output=True, text=True, cwd=home)
-    assert (done.stdout.split(), done.stderr) == ([str(NOBODY)] * 2, "")
+    assert done.stderr == "", done.stderr
+    assert done.stdout.split() == [str(NOBODY)] * 2
 
 
 def wait_for_end(server: Postgres) -> int:
@@ -215,13 +225,6 @@ def wait_for_end(server: Postgres) -> int:
 
 def can_run(prefix: tuple[str, ...]) -> bool:
     return subprocess.run([*prefix, "/bin/true"], capture_output=True).returncode == 0
-
-
-def open_to_all(path: Path) -> None:
-    """Let other accounts pass through the private folders that pytest makes."""
-    for folder in (path, *path.parents):
-        if folder.name.startswith(("pytest-", "test_", "popen-")):
-            folder.chmod(0o755)
 
 
 def command_of(pid: int) -> str:
