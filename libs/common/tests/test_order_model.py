@@ -176,6 +176,9 @@ def network_steps(world: World) -> Iterator[World]:
             # Died after `Submitting` was stored: nobody can know whether it was sent; the successor must ask.
             yield replace(world, sending=False, faults=world.faults + 1)
             yield replace(world, sending=False, wire=True, sent=world.sent + 1, faults=world.faults + 1)
+        if world.order.status is OrderStatus.UNKNOWN or world.order.seen_at_venue:
+            # A confused successor says it never sent it, though it is in doubt or was seen: not to be believed.
+            yield replace(world, order=not_sent(world.order, NOT_SENT).order, faults=world.faults + 1)
 
 
 def open_quantity(order: OrderState) -> Decimal:
