@@ -60,8 +60,9 @@ format: $(CHECK_STAMP) ## Rewrite the sources in the house format, with the safe
 	@$(PY) -m ruff check --fix-only -q .
 	@$(PY) -m ruff format .
 
-docs: $(STAMP) ## Regenerate docs/reference
+docs: $(STAMP) ## Regenerate docs/reference, and the configuration of the container stack
 	@$(PY) -m pitwire.cli docs
+	@deploy/config/derive.sh >deploy/config/pitwire.toml
 
 lock: $(STAMP) ## Resolve all dependencies again and write the two hash-only lock files
 	@$(UV) -q lock --upgrade
