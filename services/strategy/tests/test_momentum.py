@@ -132,11 +132,12 @@ def test_nothing_is_asked_for_while_an_order_is_on_its_way() -> None:
 
 def test_after_an_exit_it_waits_for_the_cooldown() -> None:
     """S-49: no exits, no cooldown."""
-    up_and_down = [*FALL, *RISE, *reversed(RISE), *RISE]
-    eager, patient = (signals(run(momentum(cooldown=n), up_and_down)) for n in (0, 12))
-    assert eager.count("B") == 2
-    assert patient.index("S") == eager.index("S")
-    assert patient.rindex("B") - patient.index("S") >= 12 or patient.count("B") == 1
+    dip = [100.0, 95.0, 92.0, 96.0, 101.0, *(105.0 + 3 * n for n in range(15))]
+    eager, patient = (signals(run(momentum(cooldown=n), [*FALL, *RISE, *dip])) for n in (0, 9))
+    sold = eager.index("S")
+    assert patient.index("S") == sold
+    assert 0 < eager.index("B", sold) - sold < 9
+    assert patient.index("B", sold) - sold == 9
 
 
 def test_the_size_is_a_share_of_equity_at_the_close() -> None:
