@@ -243,7 +243,7 @@ async def test_a_copy_that_is_being_rebuilt_is_waited_for(world: World) -> None:
     world.bus = MemoryBus(world.server)
     task = world.start()
     for entry in entries:
-        world.clock.advance(ns=20_000_000_000)
+        world.clock.advance(ns=8_000_000_000)
         await world.write([entry])
         await asyncio.sleep(0.002)
     assert not task.done()

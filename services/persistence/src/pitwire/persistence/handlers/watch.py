@@ -14,7 +14,7 @@ from pitwire.persistence.core.entries import Entry
 from pitwire.persistence.ports import Cursor, Store
 
 WATCH_PERIOD_S: Final = 5.0
-REBUILD_WAIT_MAX_S: Final = 30.0
+REBUILD_WAIT_MAX_S: Final = 10.0
 """A sourced copy that was lost is rebuilt from its origin: as long as it grows it is waited for."""
 
 REBUILD_POLL_S: Final = 0.25
