@@ -126,13 +126,22 @@ def test_the_answer_alone_tells_a_whole_fill() -> None:
 def test_the_same_fill_by_stream_and_answer_is_told_once() -> None:
     """S-31, F-20."""
     world = CoreWorld.started()
-    order_id = world.approve(intent(1))
+    order_id = world.approve(intent(1, limit_price="100"))
     world.venue_says(
         facts(venue_order(order_id)),
         facts(venue_order(order_id, status=OrderStatus.FILLED, cum_quantity="1"), trade("1", "1")),
     )
     placed(world, order_id, "1", status=OrderStatus.FILLED)
     assert world.told(order_id) == ["Submitting", "NEW NEW", "TRADE 1 FILLED"]
+
+
+def test_an_order_that_cannot_rest_is_acknowledged_by_its_answer_alone() -> None:
+    world = CoreWorld.started()
+    order_id = world.approve(intent(1))
+    world.venue_says(facts(venue_order(order_id)))
+    assert world.told(order_id) == ["Submitting"]
+    placed(world, order_id, "0.4", status=OrderStatus.EXPIRED)
+    assert world.told(order_id) == ["Submitting", "TRADE 0.4 PARTIALLY_FILLED", "EXPIRED EXPIRED"]
 
 
 def test_a_fill_before_the_acknowledgement_is_normal_and_the_late_acknowledgement_says_nothing_new() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from pitwire.common.enums import ExecType
+from pitwire.common.enums import ExecType, OrderType, TimeInForce
 from pitwire.common.fills import BookedTrades, trade_key
 from pitwire.common.order_state import Applied, OrderState, apply
 from pitwire.common.schemas.execution import ExecReport
@@ -64,6 +64,12 @@ class Entry:
     def is_out(self) -> bool:
         """It may be at the venue: this process sent it, or another life may have."""
         return self.sent or (self.order.submitted and not self.composed)
+
+    @property
+    def can_rest(self) -> bool:
+        """It may stand in the book; otherwise the venue's first answer is its last word."""
+        told = self.told
+        return told.order_type is not OrderType.MARKET and told.time_in_force is TimeInForce.GTC
 
     @property
     def is_protective(self) -> bool:

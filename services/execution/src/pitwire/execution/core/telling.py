@@ -116,8 +116,8 @@ class Teller:
 
     @staticmethod
     def _needs_acknowledgement(entry: Entry, order: VenueOrder, new_trades: list[VenueTrade]) -> bool:
-        """A trade or an end acknowledges by itself."""
-        if order.status in _END or new_trades:
+        """A trade or an end acknowledges by itself; an order that cannot rest has one of them in its answer."""
+        if order.status in _END or new_trades or (entry.awaiting and not entry.can_rest):
             return False
         waiting = entry.told.status in _WAITING_FOR_WORD
         return waiting or (entry.told.is_active and not entry.told.venue_order_id)

@@ -17,7 +17,7 @@ from pitwire.execution.adapters.binance.signing import LIMIT_MAKER
 from pitwire.execution.core.venue import OrderFacts, VenueOrder, VenueTrade
 
 _NUMBER: Final = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?\Z")
-_ORDER_REF: Final = re.compile(r"[A-Za-z0-9_-]{1,36}\Z")
+_ORDER_REF: Final = re.compile(r"[A-Za-z0-9_.:/-]{1,36}\Z")
 _ASSET: Final = re.compile(r"[A-Z0-9]{1,16}\Z")
 _STATUS: Final = {
     "NEW": OrderStatus.NEW,
