@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import signal
 import urllib.request
 from decimal import Decimal
 from pathlib import Path
 
 import psycopg
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from tests.integration.run_world import CONFIG, Run, processes, recorded_candles, running, until_gone
 
-from pitwire.cli.run import infra, session, system
+from pitwire.cli.reference.metrics_page import metric_names
 from pitwire.cli.run.plan import SERVICES
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
@@ -83,6 +83,10 @@ def test_every_process_answers_health_readiness_and_metrics(trading: Run) -> Non
         for page in ("healthz", "readyz", "metrics"):
             with urllib.request.urlopen(f"{url}/{page}", timeout=10) as answer:
                 assert answer.status == 200, (name, page)
+                text = answer.read().decode()
+        found = {metric.name for metric in text_string_to_metric_families(text)}
+        assert found, name
+        assert found <= metric_names(), f"{name} exposes what docs/reference/metrics.md lacks"
 
 
 def test_no_key_and_no_password_is_in_a_log_or_on_the_terminal(trading: Run) -> None:
@@ -156,9 +160,3 @@ def test_an_instrument_that_the_market_lacks_is_refused_by_name(tmp_path: Path) 
         assert run._process.wait(90) == 2
         assert "DOGE-USDT" in run.said()
     assert until_gone(tmp_path) == {}
-
-
-def test_this_file_runs_what_it_is_about() -> None:
-    """The modules that only a whole run exercises."""
-    assert all(module.__doc__ for module in (infra, session, system))
-    assert signal.SIGINT in session.STOP_SIGNALS

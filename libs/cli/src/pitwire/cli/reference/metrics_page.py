@@ -34,11 +34,14 @@ def metric_names() -> frozenset[str]:
 
 def metrics_page() -> str:
     """One row per metric."""
+    notes = (
+        "Each process serves them at `/metrics` of its health port (the simulated venue: of its control port), in "
+        "Prometheus text form, where a counter's name ends in `_total`, a histogram's in `_bucket`, `_sum`, `_count`."
+    )
     return md.page(
         "Metrics",
         "the registries of the processes",
-        "Each process serves them at `/metrics` of its health port (the simulated venue: of its control port), in "
-        "Prometheus text form. A counter's name ends in `_total` there, a histogram has `_bucket`, `_sum` and `_count`.",
+        notes,
         md.table(["metric", "exposed by", "type", "labels", "meaning"], _rows()),
     )
 

@@ -22,7 +22,8 @@ from positions left join marks using (account, instrument_id)
 """
 ACCOUNTS: Final = """
 select distinct on (account) account, quote, equity, cash, positions_value, capital,
-  round(equity - capital, 8) as net_pnl,
+  round(realised_pnl, 8) as realised_pnl, round(unrealised_pnl, 8) as unrealised_pnl, round(fees, 8) as fees,
+  round(realised_pnl + unrealised_pnl - fees, 8) as net_pnl,
   start_of_day_equity, round(equity - start_of_day_equity, 8) as daily_pnl, peak_equity,
   round(drawdown_percent, 6) as drawdown_percent, market_at
 from equity {where} order by account, oms_sequence desc
