@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from pitwire.common import codec, subjects
+from pitwire.common import codec, journal, subjects
 from pitwire.common.bus.memory import MemoryServer
 from pitwire.common.clock import NS_PER_S, ManualClock
 from pitwire.common.config import PitwireConfig
 from pitwire.common.enums import CommandVerb, DenialCode, OrderType, Side, TimeInForce
+from pitwire.common.errors import AppendRefused
 from pitwire.common.portfolio import AccountState
 from pitwire.common.schemas.base import Message
 from pitwire.common.schemas.control import Command, CommandResult
@@ -25,6 +27,7 @@ from pitwire.risk_gate.handlers.market import MarketView
 from pitwire.risk_gate.handlers.opening import open_account
 
 BTC = "BTC-USDT.sim"
+POISON = b"{"
 MARKET_START_NS = 1_722_000_000 * NS_PER_S
 CONFIG = PitwireConfig.model_validate(
     {
@@ -70,6 +73,10 @@ class Desk:
         self.shell.spawn("market", self.market.follow())
         self.shell.spawn("journal", self.gate.follow_journal())
         await self.gate.caught_up()
+        if self.gate.stopped:
+            self.shell.spawn("commands", CommandDesk(self.shell, {"main": self.gate}).follow())
+            return self
+        await self.gate.find_intents()
         await open_account(self.gate, CONFIG, leader=name)
         self.shell.spawn("intents", self.gate.follow_intents())
         self.shell.spawn("work", self.gate.work())
@@ -163,7 +170,9 @@ class World:
         return codec.decode(CommandResult, record.data, subject=record.subject)
 
     def ledger(self) -> list[Message]:
-        records = [r for r in self.server.log_of("OMS").records if r.subject == subjects.ledger("main")]
+        records = [
+            r for r in self.server.log_of("OMS").records if r.subject == subjects.ledger("main") and r.data != POISON
+        ]
         return [codec.decode_known(r.subject, r.schema, r.data) for r in records]
 
     def verdicts(self) -> list[Approved | Denied]:
@@ -187,7 +196,7 @@ async def test_a_first_start_opens_the_ledger_once(world: World) -> None:
     await world.desk("1")
     names = [type(event).__name__ for event in world.ledger()]
     opening = ["LeaderChanged", "IncarnationStarted", "CapitalRecorded", "LimitsApplied", "StrategyRegistered"]
-    assert names == [*opening, "StrategyRegistered", "LeaderChanged"]
+    assert names == [*opening, "StrategyRegistered", "StrategyRegistered", "LeaderChanged"]
 
 
 async def test_an_intent_is_approved_and_its_exposure_reserved(world: World) -> None:
@@ -243,7 +252,7 @@ async def test_a_lost_answer_or_request_neither_doubles_nor_loses_a_decision(wor
     assert not desk.shell.failures
 
 
-async def test_a_restarted_gate_stands_where_the_old_one_stood(world: World) -> None:
+async def test_the_fold_of_the_journal_stands_where_the_live_gate_stands(world: World) -> None:
     old = await world.desk()
     await world.price("60000")
     for number in range(1, 6):
@@ -305,7 +314,10 @@ async def test_an_unreadable_intent_is_denied_by_name_and_three_quarantine_the_s
         (CommandVerb.RESUME, {"halts": "nope"}, "no such active halt"),
         (CommandVerb.PAUSE, {"strategy": "nope"}, "no strategy"),
         (CommandVerb.PAUSE, {"strategy": "momentum", "paused": "perhaps"}, "neither true nor false"),
-        (CommandVerb.LIMITS, {"nope": "1"}, "unknown limit"),
+        (CommandVerb.LIMITS, {"nope": "1"}, "unknown argument: nope"),
+        (CommandVerb.LIMITS, {}, "no limit given"),
+        (CommandVerb.CANCEL, {"instrument": BTC}, "unknown argument: instrument"),
+        (CommandVerb.FLATTEN, {"symbol": BTC}, "unknown argument: symbol"),
         (CommandVerb.LIMITS, {"order_value_max": "-1"}, "order_value_max"),
         (CommandVerb.ORDER, {"instrument_id": BTC, "side": "UP", "quantity": "1", "order_type": "MARKET"}, "side"),
         (
@@ -395,3 +407,83 @@ async def test_a_gate_that_read_further_than_the_winner_goes_on_from_the_ledger(
     desk.gate.written(98, record, codec.encode(record))
     assert desk.gate.state.ledger_sequence == 98
     assert not desk.gate.state.halts.active
+
+
+async def test_a_restarted_gate_reads_no_intent_again(world: World) -> None:
+    """Bad, good, bad, good: read again from the beginning the bad ones alone would count as several in a row."""
+    await world.desk()
+    await world.price("60000")
+    for number in (1, 2):
+        await world.hands.bus.append(subjects.intent("main", "momentum"), b"{", {"Schema": "OrderIntent/1"})
+        await world.hands.settle()
+        await world.ask(number, quantity="0.001")
+    await world.desks[-1].shell.kill()
+    await world.desk("1")
+    await world.desks[-1].shell.kill()
+    desk = await world.desk("2")
+    assert len(world.verdicts()) == 4
+    assert desk.gate.state.cursors.intent_sequence == 4
+    assert not desk.gate.state.strategy("momentum").paused
+
+
+@pytest.mark.parametrize("poison", [subjects.ledger("main"), subjects.exec_events("main")])
+async def test_a_record_that_cannot_be_read_halts_its_account_and_leaves_the_process_alive(
+    world: World, poison: str
+) -> None:
+    desk = await world.desk()
+    await world.price("60000")
+    await world.hands.bus.append(poison, POISON, {"Schema": "MarksRecorded/1"})
+    await world.hands.settle()
+    await world.ask(1)
+    result = await world.command(CommandVerb.ORDER, instrument_id=BTC, side="BUY", quantity="0.01", order_type="MARKET")
+    assert not world.verdicts()
+    assert "the account is stopped" in result.text
+    assert not desk.shell.failures
+    halts = [r for r in world.server.log_of("OMS").records if r.schema == Halt.schema_name()]
+    assert [codec.decode(Halt, r.data, subject=r.subject).target for r in halts] == ["main"]
+    await desk.shell.kill()
+    again = await world.desk("1")
+    assert again.gate.stopped
+    assert len([r for r in world.server.log_of("OMS").records if r.schema == Halt.schema_name()]) == 1
+
+
+async def test_a_cancel_reaches_every_order_in_its_scope_and_no_other(world: World) -> None:
+    desk = await world.desk()
+    await world.price("60000")
+    for number in range(1, 34):
+        await world.ask(number, quantity="0.0002")
+    none = await world.command(CommandVerb.CANCEL, "c1", instrument_id="ETH-USDT.sim")
+    done = await world.command(CommandVerb.CANCEL, "c2", instrument_id=BTC)
+    assert (none.text, len(done.data)) == ("nothing to do", 33)
+    assert all(order.cancel_requested for order in desk.gate.state.working_orders())
+
+
+async def test_a_ledger_that_takes_nothing_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "REFUSED_WAIT_S", 0)
+    desk = await world.desk()
+    await world.price("60000")
+    taken = desk.shell.bus.append
+    refusals = 3
+
+    async def full(*args: Any, **kwargs: Any) -> int:
+        nonlocal refusals
+        if refusals:
+            refusals -= 1
+            raise AppendRefused("maximum bytes exceeded")
+        return await taken(*args, **kwargs)
+
+    monkeypatch.setattr(desk.shell.bus, "append", full)
+    await world.ask(1)
+    assert len(world.verdicts()) == 1
+    assert [code for _, code, _ in desk.shell.alerts] == ["LEDGER_REFUSED"]
+
+
+async def test_a_resume_that_took_effect_before_a_crash_is_done_not_refused(world: World) -> None:
+    await world.desk()
+    await world.price("60000")
+    halt = Halt.model_validate({"halt_id": "h1", "scope": "ALL", "reason": "test", "source": "operator"})
+    await world.send(subjects.halt("operator"), halt)
+    resume = Resume(resume_id="c1", cleared=("h1",), command_id="c1", operator="operator", reason="t", ts_ns=1)
+    await world.send(subjects.RESUME, resume)
+    result = await world.command(CommandVerb.RESUME, "c1", halts="all")
+    assert (result.status, result.data["cleared"]) == ("DONE", "h1")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
 from pitwire.common import codec, topology
 from pitwire.common.bus.port import Bus
-from pitwire.common.errors import BusUnavailable, InvariantBroken, LostRace, OutcomeUnknown
+from pitwire.common.errors import AppendRefused, BusUnavailable, InvariantBroken, LostRace, OutcomeUnknown
 from pitwire.common.schemas.base import Message
 
 READ_BACK_WAIT_S: Final = 0.05
 READ_BACK_TRIES_MAX: Final = 1_200
 """One minute without an answer from the stream's leader: the process ends and its restart waits instead."""
 
+REFUSED_WAIT_S: Final = 1.0
 FOLD_WAIT_MAX_S: Final = 30.0
 RACES_MAX: Final = 1_000
 
@@ -39,10 +40,19 @@ class Fold(Protocol):
 class FencedWriter:
     """The one writer of one literal subject in this process. Correct with any number of processes on the subject."""
 
-    def __init__(self, bus: Bus, subject: str, fold: Fold) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        subject: str,
+        fold: Fold,
+        *,
+        on_refused: Callable[[AppendRefused], Awaitable[None]] | None = None,
+    ) -> None:
+        """`on_refused` is told when the stream takes nothing (full, or not there yet); the write then waits for it."""
         self._bus = bus
         self._subject = subject
         self._fold = fold
+        self._on_refused = on_refused
         self._lock = asyncio.Lock()
         self.races_lost = 0
 
@@ -69,9 +79,15 @@ class FencedWriter:
                     self.races_lost += 1
                     await self._read_back()
                     continue
+                except AppendRefused as refused:
+                    if self._on_refused is None:
+                        raise
+                    await self._on_refused(refused)
+                    await asyncio.sleep(REFUSED_WAIT_S)
+                    continue
                 self._fold.written(sequence, message, data)
                 return sequence
-        raise InvariantBroken(f"{self._subject}: lost {RACES_MAX} races in a row")
+        raise InvariantBroken(f"{self._subject}: {RACES_MAX} attempts in a row stored nothing")
 
     async def _read_back(self) -> None:
         """Waits until everything that stands on the subject is folded; the error itself is never interpreted."""

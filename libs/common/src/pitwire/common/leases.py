@@ -60,7 +60,7 @@ class LeaseHolder:
             await asyncio.sleep(RENEW_S)
             try:
                 self._sequence = await self._write(self._holder, self._sequence)
-            except (LostRace, OutcomeUnknown, BusUnavailable):
+            except (LostRace, OutcomeUnknown, BusUnavailable, AppendRefused):
                 await self._look()
 
     async def _look(self) -> None:

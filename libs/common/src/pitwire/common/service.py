@@ -223,6 +223,7 @@ class Service:
             self.fail("the bus closed the connection for good (were the credentials changed?)")
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.remove(task)
         if task.cancelled():
             return
         if error := task.exception():

@@ -27,6 +27,9 @@ async def main() -> int:
             await gate.caught_up()
         await lead(service)
         for gate in gates.values():
+            if gate.stopped:
+                continue
+            await gate.find_intents()
             await open_account(gate, config.pitwire, leader=f"{config.service.slot}.{service.instance}")
             service.spawn(f"intents {gate.state.account}", gate.follow_intents())
             service.spawn(f"work {gate.state.account}", gate.work())

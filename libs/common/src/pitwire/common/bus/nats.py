@@ -35,7 +35,7 @@ MESSAGE_ID_HEADER: Final = "Nats-Msg-Id"
 LOST_RACE_CODES: Final = frozenset({10071, 10164})
 """Wrong last sequence, and the same while another write is in flight: both mean somebody else was first."""
 
-NOT_FOUND: Final = 404
+NO_MESSAGE_FOUND: Final = 10037
 
 
 class NatsBus:
@@ -160,10 +160,16 @@ class NatsBus:
 
     async def last(self, stream: str, subject: str) -> Record | None:
         raw = await self.api(f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject})
-        return None if raw.get("error") else record_of(raw["message"])
+        if error := raw.get("error"):
+            if error.get("err_code") == NO_MESSAGE_FOUND:
+                return None
+            raise BusUnavailable(f"{stream} {subject}: {error.get('description')}")
+        return record_of(raw["message"])
 
     async def last_of_each(self, stream: str, pattern: str) -> list[Record]:
         info = await self.api(f"STREAM.INFO.{stream}", {"subjects_filter": pattern})
+        if error := info.get("error"):
+            raise BusUnavailable(f"stream {stream}: {error.get('description')}")
         found = [await self.last(stream, subject) for subject in info.get("state", {}).get("subjects") or ()]
         return sorted((record for record in found if record), key=lambda record: record.sequence)
 

@@ -50,10 +50,18 @@ InstrumentRef = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,16}-[A-Z0
 
 Asset = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{1,16}$")]
 Text = Annotated[str, StringConstraints(max_length=512)]
-OrderRef = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,36}$")]
-TimeNs = Annotated[int, Field(ge=0, strict=True)]
-Count = Annotated[int, Field(ge=0, strict=True)]
-Ordinal = Annotated[int, Field(ge=1, strict=True)]
+OrderRef = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:/-]{1,36}$")]
+"""A client order id: ours are letters and digits, other people's at the venue may have any of these."""
+
+RecordRef = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,36}$")]
+"""The id of a halt, a command or an alert: it can stand in a subject."""
+
+INTEGER_MAX: Final = 2**63 - 1
+"""What PostgreSQL and every reader can hold."""
+
+TimeNs = Annotated[int, Field(ge=0, le=INTEGER_MAX, strict=True)]
+Count = Annotated[int, Field(ge=0, le=INTEGER_MAX, strict=True)]
+Ordinal = Annotated[int, Field(ge=1, le=INTEGER_MAX, strict=True)]
 
 
 class Value(BaseModel):

@@ -11,7 +11,7 @@ from pitwire.common.schemas.base import (
     Message,
     NonNegative,
     Number,
-    OrderRef,
+    RecordRef,
     Text,
     TimeNs,
     Token,
@@ -21,7 +21,7 @@ from pitwire.common.schemas.base import (
 class Command(Message):
     """An operator's wish: idempotent by id, expiring, with a reason, stored before it takes effect."""
 
-    command_id: OrderRef
+    command_id: RecordRef
     operator: Token
     service: Token
     verb: CommandVerb
@@ -35,7 +35,7 @@ class Command(Message):
 class CommandResult(Message):
     """The one answer to a command."""
 
-    command_id: OrderRef
+    command_id: RecordRef
     operator: Token
     service: Token
     status: CommandStatus
@@ -49,7 +49,7 @@ class CommandResult(Message):
 class HaltSeen(Message):
     """Execution's acknowledgement of a halt: from `ts_ns` on nothing in its scope leaves."""
 
-    halt_id: OrderRef
+    halt_id: RecordRef
     service: Token
     slot: Token
     oms_sequence: Count
@@ -132,7 +132,7 @@ class RiskMetrics(Message):
 class Alert(Message):
     """`alert.<severity>.<source>`: a person should look."""
 
-    alert_id: OrderRef
+    alert_id: RecordRef
     severity: AlertSeverity
     source: Token
     code: Token
@@ -159,7 +159,7 @@ class DeadLetter(Message):
 class BacktestJob(Message):
     """`job.backtest.<sweep>`: one parameter set to run."""
 
-    job_id: OrderRef
+    job_id: RecordRef
     sweep: Token
     strategy: Text
     params: dict[str, str] = Field(default_factory=dict)

@@ -25,6 +25,7 @@ from pitwire.common.schemas.base import (
     OrderRef,
     Ordinal,
     Positive,
+    RecordRef,
     Text,
     TimeNs,
     Token,
@@ -68,7 +69,7 @@ class NotSent(ExecEvent):
     """After `Submitting` came back something forbade sending: the reservation is released."""
 
     reason: NotSentReason
-    halt_ids: tuple[OrderRef, ...] = ()
+    halt_ids: tuple[RecordRef, ...] = ()
     detail: Text = ""
 
 

@@ -18,6 +18,7 @@ from pitwire.common.schemas.base import (
     OrderRef,
     Ordinal,
     Positive,
+    RecordRef,
     Text,
     TimeNs,
     Token,
@@ -192,7 +193,7 @@ class GrantMoved(Message):
 class Halt(Message):
     """One halt, added by anybody entitled, never changed. An undecodable one means HALT ALL."""
 
-    halt_id: OrderRef
+    halt_id: RecordRef
     scope: HaltScope
     target: Text = Field(default="", description="account, account/strategy, venue or instrument_id; empty for ALL")
     state: Literal[TradingState.REDUCING, TradingState.HALTED] = TradingState.HALTED
@@ -205,8 +206,8 @@ class Halt(Message):
 class Resume(Message):
     """Written by the gate after a resume command passed its roles: these halts hold no longer."""
 
-    resume_id: OrderRef
-    cleared: Annotated[tuple[OrderRef, ...], Field(min_length=1, max_length=1000)]
+    resume_id: RecordRef
+    cleared: Annotated[tuple[RecordRef, ...], Field(min_length=1, max_length=1000)]
     command_id: Text
     operator: Token
     approver: Text = ""

@@ -11,8 +11,8 @@ from typing import Any, Final, cast
 from pitwire.common import codec, subjects, topology
 from pitwire.common.bus.port import Record
 from pitwire.common.clock import NS_PER_MS, NS_PER_S
-from pitwire.common.enums import AlertSeverity
-from pitwire.common.errors import BusUnavailable, DecodeError, LostRace, PitwireError
+from pitwire.common.enums import AlertSeverity, CancelPolicy, HaltScope
+from pitwire.common.errors import AppendRefused, BusUnavailable, DecodeError, InvariantBroken, LostRace, PitwireError
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.common.journal import FencedWriter
 from pitwire.common.portfolio import AccountState
@@ -20,7 +20,7 @@ from pitwire.common.portfolio.chain import LedgerRecord
 from pitwire.common.portfolio.view import CoveredEvent
 from pitwire.common.schemas.base import Message
 from pitwire.common.schemas.control import RiskMetrics
-from pitwire.common.schemas.ledger import DECISIONS_MAX, Cursors, Mark, MarksRecorded, RiskDecision, Verdict
+from pitwire.common.schemas.ledger import DECISIONS_MAX, Cursors, Halt, Mark, MarksRecorded, RiskDecision, Verdict
 from pitwire.common.schemas.orders import CancelIntent, OrderIntent
 from pitwire.common.shell import Shell
 from pitwire.common.snapshots import SnapshotStore
@@ -35,6 +35,7 @@ SNAPSHOT_EVERY: Final = 1_000
 """Ledger records between two snapshots: what a start reads at most beyond the last one."""
 
 TICK_S: Final = 0.05
+HALT_RETRY_S: Final = 1.0
 METRICS_PERIOD_NS: Final = 1 * NS_PER_S
 MARKS_WALL_PERIOD_NS: Final = 100 * NS_PER_MS
 """A fast replay passes a market second every few milliseconds; the ledger takes marks at most this often."""
@@ -57,9 +58,11 @@ class AccountGate:
         self._service = service
         self._market = market
         self._subject = subjects.ledger(state.account)
-        self._writer = FencedWriter(service.bus, self._subject, self)
+        self._writer = FencedWriter(service.bus, self._subject, self, on_refused=self._on_refused)
         self._intents: deque[core.IntentInput] = deque()
         self._intent_epoch = ""
+        self._refused = False
+        self.stopped = ""
         self._room = asyncio.Event()
         self._wake = asyncio.Event()
         self._folded = asyncio.Condition()
@@ -79,6 +82,7 @@ class AccountGate:
     def written(self, sequence: int, message: Message, data: bytes) -> None:
         if sequence <= self._ledger.ledger_sequence:
             return
+        self._refused = False
         record = cast("LedgerRecord", message)
         self._ledger.apply_ledger(sequence, record, data)
         try:
@@ -96,7 +100,11 @@ class AccountGate:
         after = self.state.resume_from - 1
         async for batch in self._service.bus.read(topology.OMS.name, filters, after=after):
             for record in batch:
-                await self._fold(record)
+                try:
+                    await self._fold(record)
+                except (DecodeError, InvariantBroken) as fault:
+                    await self._halt_account(record, str(fault))
+                    return
             if not batch:
                 self._caught_up.set()
             else:
@@ -117,8 +125,6 @@ class AccountGate:
                 for state in (self.state, self._ledger):
                     state.observe_undecodable_halt(record.sequence)
                 return
-            text = f"{record.subject} {record.sequence} cannot be read: {error.reason}"
-            await self._service.alert(AlertSeverity.CRITICAL, "POISON", text, account=self.state.account)
             raise
         if record.subject == self._subject:
             self.written(record.sequence, message, record.data)
@@ -127,18 +133,56 @@ class AccountGate:
                 state.observe(record.sequence, cast("CoveredEvent", message))
 
     async def caught_up(self) -> None:
+        """Returns when everything stored before the start is folded, or the account had to be stopped."""
         await self._caught_up.wait()
+
+    async def _halt_account(self, record: Record, fault: str) -> None:
+        """A record that cannot be folded is never skipped: this account decides nothing more, the others go on."""
+        account = self.state.account
+        self.stopped = f"{record.subject} {record.sequence}: {fault}"
+        await self._service.alert(AlertSeverity.CRITICAL, "POISON", self.stopped, account=account)
+        halt = Halt(
+            halt_id=f"poison-{account[:16]}-{record.sequence}",
+            scope=HaltScope.ACCOUNT,
+            target=account,
+            cancel=CancelPolicy.NON_PROTECTIVE,
+            reason=self.stopped[:512],
+            source="risk-gate",
+            ts_ns=self._service.clock.wall_ns(),
+        )
+        self._caught_up.set()
+        while True:
+            try:
+                await self._service.bus.append(
+                    subjects.halt("risk-gate"), codec.encode(halt), codec.headers_for(halt), message_id=halt.halt_id
+                )
+            except PitwireError as error:
+                await self._service.alert(AlertSeverity.CRITICAL, "HALT_NOT_STORED", str(error), account=account)
+                await asyncio.sleep(HALT_RETRY_S)
+            else:
+                return
+
+    async def _on_refused(self, refused: AppendRefused) -> None:
+        """The ledger takes nothing: told once until it does again."""
+        if not self._refused:
+            self._refused = True
+            text = f"the ledger takes no record: {refused}"
+            await self._service.alert(AlertSeverity.CRITICAL, "LEDGER_REFUSED", text, account=self.state.account)
 
     # -- intents -------------------------------------------------------------------------------------------------
 
+    async def find_intents(self) -> None:
+        """Learns which life of the intent stream this is: before anything is written, since every record says it."""
+        self._intent_epoch = (await self._service.bus.state(topology.INTENTS.name)).epoch
+
     async def follow_intents(self) -> None:
         """Queues intents from the cursor in the ledger on; what was decided before a restart is not read again."""
-        stream = await self._service.bus.state(topology.INTENTS.name)
-        self._intent_epoch = stream.epoch
         cursors = self.state.cursors
-        after = cursors.intent_sequence if cursors.intent_epoch == stream.epoch else 0
+        after = cursors.intent_sequence if cursors.intent_epoch == self._intent_epoch else 0
         filters = (subjects.intents_of(self.state.account),)
         async for batch in self._service.bus.read(topology.INTENTS.name, filters, after=after):
+            if self.stopped:
+                return
             self._intents.extend(_intent_input(record) for record in batch)
             self._wake.set()
             while len(self._intents) > INTENTS_WAITING_MAX:
@@ -163,6 +207,16 @@ class AccountGate:
         return intent is not None and intent.intent_no <= self.state.last_intent_no(intent.strategy)
 
     # -- the ledger ----------------------------------------------------------------------------------------------
+
+    async def until(self, holds: Callable[[], bool], *, timeout_s: float) -> bool:
+        """Waits, bounded, for the state to be so; whether it came to that."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                async with self._folded:
+                    await self._folded.wait_for(holds)
+        except TimeoutError:
+            return False
+        return True
 
     async def write(self, make: Callable[[], Message | None], *, trace: str = "") -> int:
         """Writes one ledger record made from the current state; 0 when there was nothing to write."""
@@ -189,7 +243,7 @@ class AccountGate:
 
     async def work(self) -> None:
         """Decides, marks and rolls the day for ever, in that order of urgency."""
-        while True:
+        while not self.stopped:
             self._wake.clear()
             while await self._step():
                 pass
@@ -199,6 +253,8 @@ class AccountGate:
 
     async def _step(self) -> bool:
         """One piece of work; False when nothing is due."""
+        if self.stopped:
+            return False
         await self._publish_metrics()
         if self._ledger.ledger_no - self._snapshot_no >= SNAPSHOT_EVERY:
             await self.save_snapshot()
@@ -218,7 +274,7 @@ class AccountGate:
             text = f"snapshot at ledger record {self._snapshot_no} not kept: {error}"
             await self._service.alert(AlertSeverity.WARNING, "SNAPSHOT", text, account=self.state.account)
 
-    def _advance(self) -> None:
+    def advance(self) -> None:
         """Applies what was read, which the next record will cover: decisions are made on that state."""
         self.state.advance(self.state.observed_sequence)
 
@@ -226,7 +282,7 @@ class AccountGate:
         now = self._market.ts_market_ns
         if not now or core.session_day(now) <= self.state.day:
             return None
-        self._advance()
+        self.advance()
         return core.day_due(self.state, self._market.marks, ts_market_ns=now, place=self.place())
 
     @property
@@ -236,7 +292,7 @@ class AccountGate:
 
     def decide(self, batch: Sequence[core.IntentInput]) -> tuple[tuple[Verdict, ...], tuple[Mark, ...]]:
         """The core's verdicts on `batch` now, and the marks it used that the ledger does not know yet."""
-        self._advance()
+        self.advance()
         context = core.DecisionContext(
             now_ns=self._service.clock.wall_ns(),
             ts_market_ns=self._market.ts_market_ns,
@@ -269,7 +325,7 @@ class AccountGate:
         if core.marks_due(self.state, marks, ts_market_ns=market_ns, place=self.place(), periodic=periodic) is None:
             return None
         self._marks_ns = now
-        self._advance()
+        self.advance()
         return MarksRecorded(**self.place(), marks=core.new_marks(self.state, marks)[: core.MARKS_MAX])
 
     def _trace(self) -> str:

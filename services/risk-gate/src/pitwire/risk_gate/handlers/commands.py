@@ -26,6 +26,12 @@ from pitwire.risk_gate import core
 from pitwire.risk_gate.handlers.account_gate import AccountGate
 
 ORDER_ARGS: Final = ("instrument_id", "side", "quantity", "order_type", "limit_price", "stop_price", "time_in_force")
+SCOPE_ARGS: Final = ("strategy", "instrument_id")
+ROUNDS_MAX: Final = 500
+"""Decisions of `DECISIONS_MAX` that one command may take: 10,000 orders."""
+
+CANCEL_WAIT_S: Final = 5.0
+NOTHING: Final = "nothing to do"
 ORDER_TTL_NS: Final = 2_000 * NS_PER_MS
 Outcome = tuple[CommandStatus, str, dict[str, str], int]
 """Status, text for a person, data for a program, sequence of the journal record that carried the effect."""
@@ -89,6 +95,12 @@ class CommandDesk:
         gate = self._gates.get(command.account)
         if gate is None:
             return CommandStatus.REFUSED, f"no account {command.account!r} here", {}, 0
+        if gate.stopped and command.verb is not CommandVerb.RESUME:
+            return CommandStatus.REFUSED, f"the account is stopped: {gate.stopped}", {}, 0
+        unknown = sorted(set(command.args) - _args_of(command.verb))
+        if unknown:
+            known = ", ".join(sorted(_args_of(command.verb)))
+            return CommandStatus.REFUSED, f"unknown argument: {', '.join(unknown)}; {command.verb} takes {known}", {}, 0
         if sequence <= gate.state.cursors.control_sequence:
             return CommandStatus.DONE, "took effect before a restart", {}, 0
         if command.expires_ns <= self._service.clock.wall_ns():
@@ -104,6 +116,12 @@ class CommandDesk:
 
     async def _resume(self, gate: AccountGate, command: Command, _: int) -> Outcome:
         """args: `halts` = ids separated by commas, or `all`."""
+        earlier = await self._service.bus.last(topology.OMS.name, subjects.RESUME)
+        if earlier is not None:
+            done = codec.decode(Resume, earlier.data, subject=earlier.subject)
+            if done.command_id == command.command_id:
+                data = {"cleared": ",".join(done.cleared)}
+                return CommandStatus.DONE, "took effect before a restart", data, earlier.sequence
         active = list(gate.state.halts.active)
         asked = command.args.get("halts", "all")
         wanted = active if asked == "all" else asked.split(",")
@@ -145,9 +163,8 @@ class CommandDesk:
         current = gate.state.limits
         if current is None:
             raise Refused("no limits yet")
-        unknown = [name for name in command.args if name not in AccountLimits.model_fields or name == "limits_version"]
-        if unknown or not command.args:
-            raise Refused(f"unknown limit: {', '.join(unknown) or 'none given'}")
+        if not command.args:
+            raise Refused("no limit given")
         raw = current.model_dump() | {name: _limit_value(name, text) for name, text in command.args.items()}
         limits = AccountLimits.model_validate(raw | {"limits_version": current.limits_version + 1})
         sequence = await gate.write(
@@ -171,38 +188,49 @@ class CommandDesk:
 
         return await self._decide(gate, at, intents)
 
-    async def _cancel(self, gate: AccountGate, command: Command, at: int) -> Outcome:
-        """args: `client_order_id`, or `strategy`, or nothing for every working order of the account."""
+    def _in_scope(self, command: Command, strategy: str, instrument_id: str) -> bool:
         args = command.args
+        return args.get("strategy", strategy) == strategy and args.get("instrument_id", instrument_id) == instrument_id
 
-        def intents() -> list[OrderIntent | CancelIntent]:
-            working = [
-                order
-                for order in gate.state.working_orders()
-                if args.get("client_order_id", order.client_order_id) == order.client_order_id
-                and args.get("strategy", order.strategy) == order.strategy
-                and not order.cancel_requested
-            ]
-            return [
-                CancelIntent(
-                    **self._intent_fields(gate, command, at, MANUAL_STRATEGY, place),
-                    orig_client_order_id=order.client_order_id,
-                )
-                for place, order in enumerate(working[:DECISIONS_MAX], start=1)
-            ]
+    async def _cancel(self, gate: AccountGate, command: Command, at: int) -> Outcome:
+        """args: `client_order_id`, `strategy`, `instrument_id`; without any, every working order of the account."""
+        return await self._decide(gate, at, lambda: self._cancels(gate, command, at))
 
-        return await self._decide(gate, at, intents)
+    def _cancels(self, gate: AccountGate, command: Command, at: int) -> list[OrderIntent | CancelIntent]:
+        working = [
+            order
+            for order in gate.state.working_orders()
+            if self._in_scope(command, order.strategy, order.instrument_id)
+            and command.args.get("client_order_id", order.client_order_id) == order.client_order_id
+            and not order.cancel_requested
+        ]
+        return [
+            CancelIntent(
+                **self._intent_fields(gate, command, at, MANUAL_STRATEGY, place),
+                orig_client_order_id=order.client_order_id,
+            )
+            for place, order in enumerate(working[:DECISIONS_MAX], start=1)
+        ]
 
     async def _flatten(self, gate: AccountGate, command: Command, at: int) -> Outcome:
-        """args: `strategy`, or nothing for all; sells what each sub-ledger holds at market, as reductions."""
-        return await self._decide(gate, at, lambda: self._closing(gate, command, at))
+        """args: `strategy`, `instrument_id`; cancels what works in the scope, then closes what is held, at market."""
+        canceled = await self._decide(gate, None, lambda: self._cancels(gate, command, at))
+        await gate.until(lambda: not self._is_working(gate, command), timeout_s=CANCEL_WAIT_S)
+        status, text, data, sequence = await self._decide(gate, at, lambda: self._closing(gate, command, at))
+        if canceled[1] == NOTHING:
+            return status, text, data, sequence
+        cancels = {f"cancel {number}": line for number, line in canceled[2].items()}
+        return status, f"{canceled[1]}; {text}", cancels | data, sequence or canceled[3]
+
+    def _is_working(self, gate: AccountGate, command: Command) -> bool:
+        return any(self._in_scope(command, o.strategy, o.instrument_id) for o in gate.state.working_orders())
 
     def _closing(self, gate: AccountGate, command: Command, at: int) -> list[OrderIntent | CancelIntent]:
         found: list[OrderIntent | CancelIntent] = []
         numbers: dict[str, int] = {}
         for strategy, instrument_id, held in gate.state.holdings():
             instrument = gate.instruments.get(instrument_id)
-            if command.args.get("strategy", strategy) != strategy or instrument is None:
+            if not self._in_scope(command, strategy, instrument_id) or instrument is None:
                 continue
             side = Side.SELL if held > 0 else Side.BUY
             rest = abs(held) - gate.state.working_quantity(strategy, instrument_id, side)
@@ -225,13 +253,35 @@ class CommandDesk:
     # -- through the gate ----------------------------------------------------------------------------------------
 
     async def _decide(
-        self, gate: AccountGate, at: int, intents: Callable[[], list[OrderIntent | CancelIntent]]
+        self, gate: AccountGate, at: int | None, intents: Callable[[], list[OrderIntent | CancelIntent]]
     ) -> Outcome:
-        """The core decides on the operator's intents exactly as on a strategy's."""
+        """The core decides on the operator's intents exactly as on a strategy's, until none is left or none passes.
+
+        Only the last record covers the command (`at`), so that a crash in between has the rest done again.
+        """
+        lines: list[str] = []
+        passed, sequence = 0, 0
+        for _ in range(ROUNDS_MAX):
+            verdicts, stored = await self._decide_once(gate, at, intents)
+            sequence = stored or sequence
+            lines += [_line(verdict) for verdict in verdicts]
+            approved = [v for v in verdicts if v.verdict != "DENIED"]
+            passed += len(approved)
+            if len(verdicts) < DECISIONS_MAX or not approved:
+                break
+        if not lines:
+            return CommandStatus.DONE, NOTHING, {}, 0
+        data = {f"{number}": line for number, line in enumerate(lines, start=1)}
+        return CommandStatus.DONE if passed else CommandStatus.REFUSED, "; ".join(lines), data, sequence
+
+    async def _decide_once(
+        self, gate: AccountGate, at: int | None, intents: Callable[[], list[OrderIntent | CancelIntent]]
+    ) -> tuple[tuple[Verdict, ...], int]:
         verdicts: tuple[Verdict, ...] = ()
 
         def make() -> Message | None:
             nonlocal verdicts
+            gate.advance()
             found = intents()
             if not found:
                 verdicts = ()
@@ -239,19 +289,14 @@ class CommandDesk:
             inputs = [core.IntentInput(0, intent.strategy, intent, "", intent.trace) for intent in found]
             verdicts, marks = gate.decide(inputs)
             return RiskDecision(
-                **gate.place(control_sequence=at),
+                **gate.place(control_sequence=at if len(found) < DECISIONS_MAX else None),
                 incarnation=gate.state.incarnation,
                 verdicts=verdicts,
                 marks=marks,
             )
 
         sequence = await gate.write(make)
-        if not verdicts:
-            return CommandStatus.DONE, "nothing to do", {}, 0
-        denied = [v for v in verdicts if v.verdict == "DENIED"]
-        lines = {f"{number}": _line(verdict) for number, verdict in enumerate(verdicts, start=1)}
-        status = CommandStatus.REFUSED if len(denied) == len(verdicts) else CommandStatus.DONE
-        return status, "; ".join(lines.values()), lines, sequence
+        return verdicts, sequence
 
     def _intent_fields(self, gate: AccountGate, command: Command, at: int, strategy: str, place: int) -> dict[str, Any]:
         now = self._service.clock.wall_ns()
@@ -264,6 +309,19 @@ class CommandDesk:
             "reason": f"{command.operator}: {command.reason}"[:512],
             "ts_ns": now,
         }
+
+
+def _args_of(verb: CommandVerb) -> set[str]:
+    """The arguments a verb takes; any other would silently widen what is meant, so it is refused."""
+    if verb is CommandVerb.LIMITS:
+        return set(AccountLimits.model_fields) - {"limits_version"}
+    return {
+        CommandVerb.RESUME: {"halts"},
+        CommandVerb.PAUSE: {"strategy", "paused"},
+        CommandVerb.ORDER: {*ORDER_ARGS, "reduce_only", "strategy"},
+        CommandVerb.CANCEL: {*SCOPE_ARGS, "client_order_id"},
+        CommandVerb.FLATTEN: set(SCOPE_ARGS),
+    }[verb]
 
 
 def _line(verdict: Verdict) -> str:

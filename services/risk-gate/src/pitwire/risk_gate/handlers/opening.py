@@ -7,7 +7,7 @@ from functools import partial
 
 from pitwire.common.clock import random_token
 from pitwire.common.config import PitwireConfig
-from pitwire.common.ids import MANUAL_STRATEGY
+from pitwire.common.ids import EXTERNAL_STRATEGY, MANUAL_STRATEGY
 from pitwire.common.schemas.base import Message
 from pitwire.common.schemas.ledger import (
     CapitalRecorded,
@@ -29,7 +29,8 @@ async def open_account(gate: AccountGate, config: PitwireConfig, *, leader: str)
     for asset, amount in account.capital.items():
         await gate.write(partial(_capital, gate, asset, amount, venue_account))
     await gate.write(lambda: _limits(gate, AccountLimits.model_validate(account.limits.model_dump())))
-    await gate.write(lambda: _strategy(gate, MANUAL_STRATEGY, Decimal(0)))
+    for operators in (MANUAL_STRATEGY, EXTERNAL_STRATEGY):
+        await gate.write(partial(_strategy, gate, operators, Decimal(0)))
     for name, strategy in config.strategies_of(gate.state.account).items():
         await gate.write(partial(_strategy, gate, name, strategy.capital))
 
