@@ -133,8 +133,7 @@ $watch$
 def upgrade() -> None:
     """The journal's own tables, and the watch over the cursors."""
     for table in TABLES:
-        for statement in table.create():
-            op.execute(statement)
+        op.execute(";\n".join(table.create()))
     op.execute(WATCH)
     op.execute(
         "CREATE TRIGGER journal_cursor_watch AFTER UPDATE OR DELETE ON journal_cursor "

@@ -251,8 +251,7 @@ TABLES: Final = (
 def upgrade() -> None:
     """The trading tables."""
     for table in TABLES:
-        for statement in table.create():
-            op.execute(statement)
+        op.execute(";\n".join(table.create()))
 
 
 def downgrade() -> None:

@@ -221,8 +221,7 @@ decided          moment          | wall clock
 def upgrade() -> None:
     """The operations tables."""
     for table in TABLES:
-        for statement in table.create():
-            op.execute(statement)
+        op.execute(";\n".join(table.create()))
 
 
 def downgrade() -> None:
