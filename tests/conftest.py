@@ -30,6 +30,9 @@ CACHE = Path(__file__).parents[1] / ".pitwire" / "cache"
 NATS_IMAGE = "nats:2.15.1-alpine"
 POSTGRES_IMAGE = "postgres:18.6"
 INFRA = ("auto", "embedded", "docker", "external")
+# These start every process of Pitwire. One after another, they leave room for the other tests; side by side, they would
+# measure each other.
+WHOLE_SYSTEM = {"test_run.py", "test_run_crashes.py", "test_cli_operating.py"}
 
 
 class Bus(Protocol):
@@ -87,6 +90,13 @@ class OutsideDatabaseServer:
 
     def restart(self) -> None:
         pytest.skip("the PostgreSQL is not ours to restart")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of one file run in one process, and those of whole systems all in the same."""
+    for item in items:
+        group = "whole-system" if item.path.name in WHOLE_SYSTEM else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
