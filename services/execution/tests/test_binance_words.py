@@ -112,6 +112,10 @@ def test_what_cannot_be_is_refused_with_its_field(changed: dict[str, Any]) -> No
     assert any(caught.value.reason.startswith(f"{name} ") for name in changed)
 
 
+def test_an_order_of_somebody_else_keeps_its_own_id() -> None:
+    assert frames.facts_of_report(REPORT | {"c": "web/1:2.3"}, find).order.client_order_id == "web/1:2.3"
+
+
 @pytest.mark.parametrize("event", [None, [], "text", 7])
 def test_what_is_no_object_is_refused(event: object) -> None:
     with pytest.raises(DecodeError, match="not an object"):

@@ -25,7 +25,7 @@ from pitwire.common.enums import OrderStatus, Side
 from pitwire.common.errors import InvariantBroken
 from pitwire.common.schemas.execution import ExecReport, Submitting
 from pitwire.execution.core.actions import Cancel, FetchTrades, Investigate, Submit
-from pitwire.execution.core.venue import InDoubt, Refused
+from pitwire.execution.core.venue import InDoubt, Placed, Refused
 
 # -- the order path ------------------------------------------------------------------------------------------------
 
@@ -211,6 +211,13 @@ def test_a_refusal_by_the_venue_is_rejected_with_its_reason() -> None:
     report = next(event for event in world.log if isinstance(event, ExecReport))
     assert report.reason == "INSUFFICIENT_FUNDS: -2010 no money"
     assert report.ts_event_ns == MARKET_NS
+
+
+def test_an_answer_about_another_order_is_no_answer() -> None:
+    world = CoreWorld.started()
+    order_id = world.approve(intent(1))
+    world.perform(world.core.answered(order_id, Placed(facts(venue_order("other"))), START_NS))
+    assert world.wants(Investigate) == [order_id]
 
 
 def test_a_refusal_that_contradicts_the_stream_is_a_doubt_not_a_rejection() -> None:

@@ -102,6 +102,7 @@ async def test_an_unreadable_record_stops_the_account_halts_it_and_is_never_skip
     assert "POISON" in process.shell.codes()
     assert [(h.scope, h.target) for h in halts_of(world)] == [(HaltScope.ACCOUNT, ACCOUNT)]
     assert str(sequence) in halts_of(world)[0].halt_id
+    assert not process.shell.ready
     assert world.venue.cancels == [working]
     order_id = await world.approve()
     assert world.told(order_id) == []

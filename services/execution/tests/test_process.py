@@ -228,6 +228,18 @@ async def test_a_write_whose_answer_was_lost_stands_once(world: ProcessWorld) ->
     assert process.shell.failures == []
 
 
+async def test_leadership_whose_acknowledgement_was_lost_is_taken_once(world: ProcessWorld) -> None:
+    waiting = await world.approve()
+    process = Process(world, "0.exec1")
+    world.processes.append(process)
+    process.shell.bus.lose_answers = 1
+    await process.start()
+    await until(lambda: process.shell.ready)
+    assert [type(event) for event in world.exec_events()].count(LeaderChanged) == 1
+    assert world.told(waiting)[0].startswith("NotSent")
+    assert process.shell.failures == []
+
+
 async def test_a_write_whose_request_was_lost_is_made_again(world: ProcessWorld) -> None:
     process = await world.process()
     process.shell.bus.lose_requests = 2

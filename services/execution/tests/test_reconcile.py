@@ -118,6 +118,15 @@ async def test_a_reconcile_of_what_agrees_finds_no_difference(world: ProcessWorl
     assert await reconciler.once() == 0
 
 
+async def test_a_reconcile_that_keeps_failing_is_a_persons_business(world: ProcessWorld) -> None:
+    world.venue.reads_down = True
+    process = await world.process()
+    await until(lambda: "RECONCILE_FAILS" in process.shell.codes())
+    world.venue.reads_down = False
+    await until(lambda: process.shell.ready)
+    assert process.shell.codes().count("RECONCILE_FAILS") == 1
+
+
 async def test_missing_trades_are_asked_for_until_they_are_there(world: ProcessWorld) -> None:
     process = await world.process()
     order_id = await world.approve(limit_price="100")

@@ -247,7 +247,9 @@ class ExecutionCore:
         if entry is None:
             return []
         entry.awaiting = False
-        if isinstance(answer, Placed):
+        if isinstance(answer, Placed) and answer.facts.order.client_order_id != client_order_id:
+            actions = self._doubt(entry, "the answer is about another order", now_ns)
+        elif isinstance(answer, Placed):
             actions = self.told(answer.facts, entry.told.venue_account, now_ns)
         elif isinstance(answer, Refused) and not entry.told.seen_at_venue:
             actions = self._teller.rejected(entry, f"{answer.code}: {answer.text}", now_ns)

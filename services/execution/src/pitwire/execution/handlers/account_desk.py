@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Final
 
@@ -49,6 +49,8 @@ class AccountDesk:
         watch: GateWatch,
         metrics: Metrics,
         errands: Errands,
+        *,
+        on_change: Callable[[], None],
     ) -> None:
         self.core = core
         self.venues = venues
@@ -61,6 +63,7 @@ class AccountDesk:
         self._watch = watch
         self._metrics = metrics
         self._errands = errands
+        self._on_change = on_change
         self._prepared: dict[str, Prepared] = {}
         self._approved_ns: dict[str, int] = {}
         for venue in venues.values():
@@ -89,6 +92,7 @@ class AccountDesk:
         why = f"{record.subject} at sequence {record.sequence}: {reason}"
         self.perform(self.core.stop(why))
         self.led.set()
+        self._on_change()
         await self._shell.quarantine(record, reason, stream=topology.OMS.name)
         await self._shell.alert(AlertSeverity.CRITICAL, "POISON", why, account=self.account)
         return Halt(
@@ -146,6 +150,7 @@ class AccountDesk:
         now_ns = self._shell.clock.wall_ns()
         refusal = self._refuse(client_order_id, now_ns)
         if refusal is not None:
+            self._approved_ns.pop(client_order_id, None)
             return refusal
         hop = self.core.last_hop
         entry = self.core.orders.get(client_order_id)
@@ -205,7 +210,10 @@ class AccountDesk:
         if answer.cancelled():
             return
         self._metrics.wire_to_answer.observe((self._shell.clock.monotonic_ns() - sent_ns) / NS_PER_S)
-        self.perform(self.core.answered(client_order_id, answer.result(), self._shell.clock.wall_ns()))
+        try:
+            self.perform(self.core.answered(client_order_id, answer.result(), self._shell.clock.wall_ns()))
+        except Exception as error:  # noqa: BLE001 - a callback of the loop has nobody above it: the process ends instead
+            self._shell.fail(f"answer to {client_order_id} could not be taken: {error}", error)
 
     # -- the venue's words -----------------------------------------------------------------------------------------
 

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from typing import Final
 
+from pitwire.common.enums import AlertSeverity
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.execution.core.backoff import Backoff, Fraction
 from pitwire.execution.core.venue import OrderFacts, VenueOrder, VenueTrade
 from pitwire.execution.handlers.metrics import Metrics
 from pitwire.execution.handlers.venue_desk import RECONCILE_PERIOD_S, VenueDesk
 from pitwire.execution.ports import Shell, VenueTrouble
+
+FAILURES_BEFORE_ALERT: Final = 5
 
 Trades = dict[tuple[str, str], list[VenueTrade]]
 """By instrument and the venue's order id."""
@@ -38,6 +42,7 @@ class Reconciler:
         """For ever."""
         backoff = Backoff(self._fraction)
         desk = self._venue_desk
+        failures = 0
         while True:
             await self._due()
             desk.wanted.clear()
@@ -45,10 +50,16 @@ class Reconciler:
                 differences = await self.once()
             except VenueTrouble as trouble:
                 self._shell.log.warning("reconcile failed", venue_account=desk.name, reason=str(trouble))
+                failures += 1
+                if failures == FAILURES_BEFORE_ALERT:
+                    text = f"{desk.name} cannot be reconciled, so nothing is sent: {trouble}"
+                    account = desk.desk.account
+                    await self._shell.alert(AlertSeverity.CRITICAL, "RECONCILE_FAILS", text, account=account)
                 desk.wanted.set()
                 await asyncio.sleep(backoff.next_wait_s())
                 continue
             backoff.reset()
+            failures = 0
             self._metrics.reconciles.labels(desk.name).inc()
             self._metrics.differences.labels(desk.name).inc(differences)
             if not desk.wanted.is_set():

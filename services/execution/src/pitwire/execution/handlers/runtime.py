@@ -69,7 +69,9 @@ class Runtime:
             )
             for name, (_, venue) in venues.items()
         }
-        return AccountDesk(self._shell, core, venue_desks, watch, self._metrics, self._errands)
+        return AccountDesk(
+            self._shell, core, venue_desks, watch, self._metrics, self._errands, on_change=self._on_change
+        )
 
     def _on_change(self) -> None:
         venues = [venue for desk in self.desks for venue in desk.venues.values()]

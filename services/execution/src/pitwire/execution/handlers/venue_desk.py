@@ -94,7 +94,10 @@ class VenueDesk:
     # -- what the venue says -----------------------------------------------------------------------------------------
 
     def on_facts(self, facts: OrderFacts) -> None:
-        self.desk.told(facts, self.name)
+        try:
+            self.desk.told(facts, self.name)
+        except Exception as error:  # noqa: BLE001 - whoever calls may swallow it: the process ends instead
+            self._shell.fail(f"word of {self.name} could not be taken: {error}", error)
 
     def on_gap(self, reason: str) -> None:
         self._shell.log.info("reconcile wanted", venue_account=self.name, reason=reason)

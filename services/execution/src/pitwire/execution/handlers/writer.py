@@ -89,8 +89,10 @@ class ExecWriter:
     async def lead(self, leader: str) -> None:
         """Takes over the account: the first record of this process; an older leader loses its next write."""
 
-        def make() -> Message:
+        def make() -> Message | None:
             place = self._core.place
+            if place.leader == leader:
+                return None
             return LeaderChanged(
                 service=SERVICE,
                 leader=leader,
