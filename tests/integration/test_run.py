@@ -80,13 +80,18 @@ def test_every_process_answers_health_readiness_and_metrics(trading: Run) -> Non
     health = trading.current()["health"]
     assert set(health) == {*SERVICES, "venue-sim"}
     for name, url in health.items():
-        for page in ("healthz", "readyz", "metrics"):
-            with urllib.request.urlopen(f"{url}/{page}", timeout=10) as answer:
-                assert answer.status == 200, (name, page)
-                text = answer.read().decode()
-        found = {metric.name for metric in text_string_to_metric_families(text)}
+        for page in ("healthz", "readyz"):
+            assert fetched(f"{url}/{page}"), (name, page)
+        exposed = text_string_to_metric_families(fetched(f"{url}/metrics"))
+        found = {metric.name for metric in exposed if not metric.name.endswith("_created")}
         assert found, name
         assert found <= metric_names(), f"{name} exposes what docs/reference/metrics.md lacks"
+
+
+def fetched(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        text: str = answer.read().decode()
+    return text
 
 
 def test_no_key_and_no_password_is_in_a_log_or_on_the_terminal(trading: Run) -> None:
@@ -107,10 +112,16 @@ def test_a_second_run_in_the_same_folder_is_refused_while_the_first_goes_on(trad
     assert trading.pitwire("status")[0] == 0
 
 
-def test_two_checkouts_run_at_once(trading: Run, tmp_path: Path) -> None:
-    with running(tmp_path, "--for", "3", "--speed", "60") as other:
+def test_two_checkouts_run_at_once_each_with_its_own_strategies(trading: Run, tmp_path: Path) -> None:
+    """The second one runs the strategy that the README shows, from a file beside its configuration."""
+    readme = (CONFIG.parent / "README.md").read_text()
+    (tmp_path / "dip.py").write_text(readme.partition("```python\n")[2].partition("```")[0])
+    config = tmp_path / "pitwire.toml"
+    config.write_text(CONFIG.read_text().replace('type = "momentum" ', 'type = "dip.py:Dip"'))
+    with running(tmp_path / "run", "--for", "8", "--speed", SPEED, config=config) as other:
         code, summary = other.wait(timeout_s=150)
         assert code == 0, (summary, other.said())
+    assert summary["strategies"]["momentum"]["fills"] > 0, summary
     assert trading.pitwire("status")[0] == 0
 
 

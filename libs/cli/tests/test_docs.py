@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from pitwire.common.codec import decode
+from pitwire.common.schemas.ledger import Halt
+from pitwire.strategy import Candle, Hold
+from pitwire.strategy.adapters.loader import load_strategy
 
 ROOT = Path(__file__).parents[3]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "adr").glob("*.md")])
@@ -49,12 +56,53 @@ def test_the_readme_is_short_and_has_a_picture() -> None:
 
 
 def test_the_halt_in_the_readme_is_a_halt() -> None:
-    from pitwire.common.codec import decode
-    from pitwire.common.schemas.ledger import Halt
-
     found = re.search(r"oms\.halt\.operator \\\n\s+'(\{.*\})'", (ROOT / "README.md").read_text(encoding="utf-8"))
     assert found is not None
     assert decode(Halt, found.group(1).encode(), subject="oms.halt.operator").scope == "ALL"
+
+
+def readme_strategy() -> str:
+    """The strategy that the README shows, as a file."""
+    found = re.search(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert found is not None
+    return found.group(1)
+
+
+class FakePortfolio:
+    """As much of a portfolio as the strategy of the README looks at."""
+
+    capital = Decimal(1000)
+
+    def quantity_for(self, instrument_id: str, value: Decimal, price: Decimal) -> Decimal:
+        return value / price
+
+
+def test_the_strategy_in_the_readme_is_loaded_from_its_file_and_buys_the_dip(tmp_path: Path) -> None:
+    (tmp_path / "dip.py").write_text(readme_strategy())
+    strategy: Any = load_strategy("dip", "dip.py:Dip", {"length": 3}, folders=(tmp_path,))
+    said = [strategy.on_candle(candle(price), FakePortfolio()) for price in (100, 100, 100, 80, 120)]
+    assert isinstance(said[1], Hold)
+    wanted = [answer.quantity for answer in said[2:]]
+    assert wanted == [0, Decimal("1.25"), 0]
+
+
+def candle(price: int) -> Candle:
+    value = Decimal(price)
+    return Candle(
+        instrument_id="BTC-USDT.sim",
+        epoch="e",
+        sequence=1,
+        ts_event_ns=1,
+        ts_recv_ns=1,
+        interval="1m",
+        open_time_ns=0,
+        close_time_ns=60_000_000_000,
+        open=value,
+        high=value,
+        low=value,
+        close=value,
+        volume=value,
+    )
 
 
 def test_glossary_words_stand_in_order_and_once() -> None:
