@@ -60,7 +60,7 @@ async def feed(store: Store, entries: Sequence[Entry], *, batch: int = 1_000) ->
         part = entries[start : start + batch]
         projection = JournalBatch([read(entry) for entry in part], QUOTES)
         move = Move(JOURNAL, "1", (await store.cursor(JOURNAL)).sequence, part[-1].sequence)
-        await store.commit(move, projection.needs, lambda found, p=projection: p.fold(found).writes)  # type: ignore[misc] # bound now
+        await store.commit(move, projection.needs, lambda found, p=projection: p.fold(found).writes)  # type: ignore[misc] # bound in this very pass
 
 
 def one_row(asset: str = "BTC", amount: str = "1") -> Writes:
@@ -82,7 +82,7 @@ def remembered(memory: MemoryStore, table: Table, database: HasDsn) -> list[tupl
     with connect(database) as connection:
         for row in memory.rows(table.row):
             values = [
-                connection.execute("SELECT %s::jsonb::text", (value,)).fetchone()[0]  # type: ignore[index] # one row
+                connection.execute("SELECT %s::jsonb::text", (value,)).fetchone()[0]  # type: ignore[index] # a SELECT of a value has one row
                 if name in table.json_columns and value is not None
                 else value
                 for name, value in zip(table.columns, row, strict=True)
@@ -243,7 +243,7 @@ async def test_rows_and_cursor_are_stored_together_or_not_at_all(store: Postgres
 
 async def test_numbers_come_back_to_the_last_digit(store: PostgresStore, migrated: HasDsn) -> None:
     for number, text in enumerate(("1E-36", "123456789012345678901234.123456789012345678901234", "-0.1", "1.50"), 1):
-        await store.commit(Move("X", "1", number - 1, number), Needs(), lambda _, t=text: one_row("BTC", t))  # type: ignore[misc] # bound now
+        await store.commit(Move("X", "1", number - 1, number), Needs(), lambda _, t=text: one_row("BTC", t))  # type: ignore[misc] # bound in this very pass
         with connect(migrated) as connection:
             row = connection.execute("SELECT amount FROM balances").fetchone()
         assert row == (Decimal(text),)

@@ -95,19 +95,19 @@ def test_the_newest_row_of_a_key_is_written_and_added_rows_all_are() -> None:
 def test_rows_become_one_exact_document() -> None:
     balance = BalanceRow("main", "a", "BTC", Decimal("0.10000000000000000000000000000000000001"), 3)
     text = documents(OF_ROW[BalanceRow], [balance])
-    assert b'"amount":"0.10000000000000000000000000000000000001"' in text.dumps(text.obj)  # type: ignore[misc] # set by us
-    record = JournalRow(1, "s", "K", "main", 1, None, 1, "", "h", '{"a": [1, 2]}', 5)  # type: ignore[arg-type] # as JSON
+    assert b'"amount":"0.10000000000000000000000000000000000001"' in text.dumps(text.obj)  # type: ignore[misc] # it was given its dumps above
+    record = JournalRow(1, "s", "K", "main", 1, None, 1, "", "h", '{"a": [1, 2]}', 5)  # type: ignore[arg-type] # JsonText is made from any JSON
     nested = documents(OF_ROW[JournalRow], [record, record._replace(payload=None)])
-    assert b'"payload":{"a": [1, 2]}' in nested.dumps(nested.obj)  # type: ignore[misc] # set by us
+    assert b'"payload":{"a": [1, 2]}' in nested.dumps(nested.obj)  # type: ignore[misc] # it was given its dumps above
     raw = documents(OF_ROW[QuarantineRow], [QuarantineRow("OMS", 1, "s", None, "r", None, b"\x00\xff")])
-    assert b'"\\\\x00ff"' in raw.dumps(raw.obj)  # type: ignore[misc] # set by us
+    assert b'"\\\\x00ff"' in raw.dumps(raw.obj)  # type: ignore[misc] # it was given its dumps above
 
 
 def test_what_has_no_column_type_is_a_defect() -> None:
     table = Table("t", MarkRow, ("account",))
-    document = documents(table, [MarkRow("a", "b", object(), 1, 1)])  # type: ignore[arg-type] # the defect
+    document = documents(table, [MarkRow("a", "b", object(), 1, 1)])  # type: ignore[arg-type] # this is the defect under test
     with pytest.raises(TypeError, match="object"):
-        document.dumps(document.obj)  # type: ignore[misc] # set by us
+        document.dumps(document.obj)  # type: ignore[misc] # it was given its dumps above
 
 
 def test_an_upsert_never_goes_back() -> None:
