@@ -37,26 +37,26 @@ class Mode(StrEnum):
 class RunConfig(Section):
     """What kind of run this is."""
 
-    mode: Mode = Mode.PAPER
+    mode: Mode = Field(default=Mode.PAPER, description="paper: on a simulated venue, without a key of yours")
 
 
 class VenueConfig(Section):
     """Where a venue is reached. `pitwire up` fills in the addresses of the simulated one."""
 
-    kind: Literal["binance"] = "binance"
+    kind: Literal["binance"] = Field(default="binance", description="the API it speaks")
     rest: Url = Field(description="base address of REST, without /api/v3")
     ws: Url = Field(description="base address of market streams, without /stream")
     ws_api: Url = Field(description="full address of the WebSocket API")
     instruments: Annotated[tuple[Symbol, ...], Field(min_length=1, description="symbols to follow, BTC-USDT")]
-    recv_window_ms: Annotated[int, Field(gt=0, le=2000)] = 2000
-    silence_max_ms: Annotated[int, Field(ge=500)] = 10_000
-    history_candles: Annotated[int, Field(ge=0, le=1000)] = 500
+    recv_window_ms: int = Field(default=2000, gt=0, le=2000, description="how long a signed order may travel")
+    silence_max_ms: int = Field(default=10_000, ge=500, description="no frame for so long: connect again")
+    history_candles: int = Field(default=500, ge=0, le=1000, description="closed candles fetched at the start")
 
 
 class VenueAccountConfig(Section):
     """An account at a venue and the key that opens it."""
 
-    venue: Token
+    venue: Token = Field(description="one of `venues`")
     account: Token = Field(description="the risk account it belongs to")
     key_file: Path = Field(description="JSON with api_key and api_secret, readable by its owner alone")
 
@@ -79,12 +79,12 @@ class StrategyConfig(Section):
     """One running instance of a strategy with its own sub-ledger."""
 
     type: str = Field(min_length=1, description="momentum, mean_reversion, or path/to/file.py:Class")
-    account: Token
+    account: Token = Field(description="one of `accounts`")
     capital: Positive = Field(description="quote currency it sizes by")
-    instruments: Annotated[tuple[InstrumentRef, ...], Field(min_length=1)]
-    interval: Token = "1m"
-    intent_ttl_ms: Annotated[int, Field(gt=0, le=60_000)] = 2_000
-    params: dict[str, str | int | float | bool] = {}
+    instruments: tuple[InstrumentRef, ...] = Field(min_length=1, description="what it sees and trades, BTC-USDT.sim")
+    interval: Token = Field(default="1m", description="of the candles it sees")
+    intent_ttl_ms: int = Field(default=2_000, gt=0, le=60_000, description="an order undecided for so long is void")
+    params: dict[str, str | int | float | bool] = Field(default={}, description="its own; each has a default")
 
 
 class PitwireConfig(Section):
@@ -172,15 +172,15 @@ def _with_absolute_keys(config: PitwireConfig, folder: Path) -> PitwireConfig:
 class ServiceSettings(Section):
     """What a process is told by its environment (names in the reference)."""
 
-    nats_url: str = "nats://127.0.0.1:4222"
-    nats_seed_file: Path | None = None
-    database_url: str = ""
-    slot: Token = "0"
-    health_port: Annotated[int, Field(ge=0, le=65535)] = 0
-    health_host: str = "127.0.0.1"
-    data_dir: Path = Path(".pitwire")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
-    otlp_endpoint: str = ""
+    nats_url: str = Field(default="nats://127.0.0.1:4222", description="the bus")
+    nats_seed_file: Path | None = Field(default=None, description="the nkey seed of this process's identity")
+    database_url: str = Field(default="", description="PostgreSQL; only persistence needs it")
+    slot: Token = Field(default="0", description="which of several processes of this service it is")
+    health_port: int = Field(default=0, ge=0, le=65535, description="of /healthz, /readyz, /metrics; 0 = any free one")
+    health_host: str = Field(default="127.0.0.1", description="where that port is opened")
+    data_dir: Path = Field(default=Path(".pitwire"), description="where this process may keep files")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="least severe line")
+    otlp_endpoint: str = Field(default="", description="where spans are sent (OTLP over HTTP); empty = nowhere")
     leases: bool = Field(default=True, description="false: every process of a slot works at once, for tests")
 
     @classmethod

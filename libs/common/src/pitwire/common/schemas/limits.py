@@ -14,13 +14,13 @@ Percent = Annotated[Positive, Field(le=100)]
 class AccountLimits(Value):
     """The mission's six checks. All money is in the account's quote currency; percentages are of 100."""
 
-    limits_version: Ordinal = 1
+    limits_version: Ordinal = Field(default=1, description="counts the changes")
     order_value_max: Positive = Field(description="notional of one order at its worst price")
     position_value_max: Positive = Field(description="|position| + worst-case working orders, per instrument")
     open_positions_max: Ordinal = Field(description="instruments with a position or a working order")
     daily_loss_max_percent: Percent = Field(description="of start-of-day equity, realised and unrealised")
     drawdown_max_percent: Percent = Field(description="from the durable peak of equity")
     instruments_allowed: tuple[InstrumentRef, ...] = Field(description="everything else is restricted")
-    instruments_restricted: tuple[InstrumentRef, ...] = ()
+    instruments_restricted: tuple[InstrumentRef, ...] = Field(default=(), description="denied though allowed")
     strategies_allowed: tuple[Token, ...] = Field(default=(), description="empty: every registered strategy")
     mark_age_max_ms: Ordinal = Field(default=120_000, description="market clock; older marks deny STALE_MARK")
