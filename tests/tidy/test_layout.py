@@ -14,6 +14,7 @@ README_LINES_MAX = 60
 # Modules that need no test of their own, by name, and why.
 EXEMPT: dict[str, str] = {
     "ports": "Protocols only: there is nothing to run",
+    "shell": "a Protocol only; its two forms are tested: the real one, and the fake wherever handlers are",
     "__init__": "gathers names",
     "__main__": "composition root: integration tests run it as a process",
 }

@@ -66,10 +66,10 @@ class Tracing:
 
     def _export_to(self, endpoint: str) -> None:
         # protobuf and requests cost 15 MB, so only a process that exports loads them
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 - see above
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import (  # noqa: PLC0415 - only a process that exports pays for it
             OTLPSpanExporter,
         )
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - see above
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - only a process that exports pays for it
 
         self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=endpoint)))
 
