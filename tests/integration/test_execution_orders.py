@@ -184,7 +184,7 @@ async def test_two_processes_without_leases_never_double_an_order(world: Executi
     world.start_execution(PITWIRE_LEASES="false")
     while first.process.poll() is None:
         orders.append(await world.approve())
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
     assert first.kill() == 1
     await world.until_trading()
     await world.until_over(*orders)
