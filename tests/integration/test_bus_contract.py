@@ -53,6 +53,17 @@ async def append_many(bus: Bus, count: int, subject: str = LEDGER) -> list[int]:
     return [await bus.append(subject, f"r{n}".encode()) for n in range(count)]
 
 
+async def append_at_once(bus: Bus, subject: str, count: int) -> None:
+    """Many appends on their way at the same time, so many that a busy machine still answers each."""
+    semaphore = asyncio.Semaphore(100)
+
+    async def one(n: int) -> None:
+        async with semaphore:
+            await bus.append(subject, str(n).encode())
+
+    await asyncio.gather(*(one(n) for n in range(count)))
+
+
 async def test_appended_records_are_numbered_from_one(world: World) -> None:
     bus = await world.connect("risk-gate")
     assert await append_many(bus, 3) == [1, 2, 3]
@@ -154,13 +165,7 @@ async def test_a_subject_without_stream_is_refused(world: World) -> None:
 
 async def test_a_strategy_that_floods_is_refused_and_others_are_not(world: World) -> None:
     bus = await world.connect("strategy")
-    semaphore = asyncio.Semaphore(100)
-
-    async def one(n: int) -> None:
-        async with semaphore:
-            await bus.append(INTENT, str(n).encode())
-
-    await asyncio.gather(*(one(n) for n in range(INTENTS_PER_STRATEGY_MAX)))
+    await append_at_once(bus, INTENT, INTENTS_PER_STRATEGY_MAX)
     with pytest.raises(AppendRefused, match="per subject"):
         await bus.append(INTENT, b"one too many")
     await bus.append(subjects.intent(ACCOUNT, "mean_reversion"), b"fine")
@@ -169,7 +174,7 @@ async def test_a_strategy_that_floods_is_refused_and_others_are_not(world: World
 @pytest.mark.parametrize("count", [0, 1, 2, 511, 512, 513, 1500])
 async def test_a_reader_gets_everything_in_order_then_hears_that_it_caught_up(world: World, count: int) -> None:
     bus = await world.connect("market-data")
-    await asyncio.gather(*(bus.append(CANDLE, str(n).encode()) for n in range(count)))
+    await append_at_once(bus, CANDLE, count)
     found = await read_until_caught_up(bus, "CANDLES", (CANDLE,))
     assert [r.sequence for r in found] == list(range(1, count + 1))
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -59,15 +59,21 @@ def test_shared_options_are_spelled_the_same_everywhere() -> None:
                 assert parameter.envvar == "PITWIRE_DATA_DIR", name
 
 
-def test_help_is_shown_within_a_quarter_of_a_second(tmp_path: Path) -> None:
+def test_help_takes_a_quarter_of_a_second_of_the_processor(tmp_path: Path) -> None:
+    """Its own time, not the clock's: other tests run beside this one."""
     took: list[float] = []
     for _ in range(HELP_TRIES):
-        began = time.perf_counter()
+        began = own_seconds_of_children()
         assert pitwire("--help", cwd=tmp_path).returncode == 0
-        took.append(time.perf_counter() - began)
+        took.append(own_seconds_of_children() - began)
         if took[-1] < HELP_MAX_S:
             return
     pytest.fail(f"the quickest of {HELP_TRIES} took {min(took):.3f} s")
+
+
+def own_seconds_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 HEAVY = ("pydantic", "nats", "aiohttp", "psycopg", "rich.table")
