@@ -50,7 +50,7 @@ def migrated(postgres: HasDsn) -> HasDsn:
 
 @pytest.fixture
 async def store(migrated: HasDsn) -> AsyncIterator[PostgresStore]:
-    made = PostgresStore(migrated.dsn, name="test")
+    made = PostgresStore(migrated.dsn)
     yield made
     await made.close()
 
@@ -147,8 +147,12 @@ def test_money_is_exact_and_moments_are_times(migrated: HasDsn) -> None:
 async def test_processes_that_start_at_once_migrate_once(postgres: HasDsn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PITWIRE_DATABASE_URL", postgres.dsn)
     trouble: list[str] = []
-    await asyncio.gather(*(ensure_schema(postgres.dsn, on_trouble=trouble.append) for _ in range(3)))
+    stores = [PostgresStore(postgres.dsn) for _ in range(3)]
+    await asyncio.gather(*(ensure_schema(store, on_trouble=trouble.append) for store in stores))
     assert trouble == []
+    assert {await store.revision() for store in stores} == {HEAD}
+    for store in stores:
+        await store.close()
     assert len(shape(postgres)) > 100
 
 
@@ -158,8 +162,10 @@ async def test_a_schema_of_a_newer_build_is_refused(migrated: HasDsn, monkeypatc
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(UsageError, match="9999"):
         migrate(migrated.dsn)
+    store = PostgresStore(migrated.dsn)
     with pytest.raises(UsageError, match="can work with"):
-        await ensure_schema(migrated.dsn, on_trouble=lambda _: None)
+        await ensure_schema(store, on_trouble=lambda _: None)
+    await store.close()
 
 
 # --------------------------------------------------------------------------------------------------------------- rows
@@ -250,7 +256,7 @@ async def test_numbers_come_back_to_the_last_digit(store: PostgresStore, migrate
 
 
 async def test_only_one_of_two_processes_stores_a_batch(migrated: HasDsn) -> None:
-    stores = [PostgresStore(migrated.dsn, name=f"p{number}") for number in range(2)]
+    stores = [PostgresStore(migrated.dsn) for _ in range(2)]
     move = Move(JOURNAL, "1", 0, 5)
     done = await asyncio.gather(*(store.commit(move, Needs(), lambda _: one_row()) for store in stores))
     assert sorted(done) == [False, True]
@@ -317,7 +323,7 @@ async def losing_answers(database: HasDsn, marker: bytes) -> AsyncIterator[str]:
 
 async def test_an_unknown_commit_is_resolved_by_the_cursor(migrated: HasDsn) -> None:
     async with losing_answers(migrated, b"COMMIT") as dsn:
-        store = PostgresStore(dsn, name="unlucky")
+        store = PostgresStore(dsn)
         move = Move(JOURNAL, "1", 0, 5)
         with pytest.raises(StoreUnavailable):
             await store.commit(move, Needs(), lambda _: one_row())

@@ -41,7 +41,7 @@ class World:
         bus = MemoryBus(self.server)
         for record in self.system.records:
             await bus.append(record.subject, record.data, {SCHEMA_HEADER: record.schema or ""})
-        store = PostgresStore(self.database.dsn, name="test")
+        store = PostgresStore(self.database.dsn)
         await feed(store, [Entry(r.sequence, r.subject, r.schema, r.data) for r in self.system.records], batch=7)
         await store.close()
 

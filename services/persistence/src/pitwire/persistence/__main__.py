@@ -41,7 +41,7 @@ async def main() -> int:
     lost: list[JournalLost] = []
     async with Service("persistence", config.service, config_hash=config.config_hash) as service:
 
-        async def write(source: Source, store: PostgresStore) -> None:
+        async def write(source: Source) -> None:
             try:
                 await StreamWriter(source, service.bus, store, report, service.clock).run()
             except JournalLost as error:
@@ -49,19 +49,19 @@ async def main() -> int:
                 await report.notice(Notice(AlertSeverity.CRITICAL, error.code, str(error)))
                 service.fail(str(error))
 
+        def waits(reason: str) -> None:
+            service.log.warning("waits", reason=reason)
+
         async def start() -> None:
-            await ensure_schema(
-                config.database_url, on_trouble=lambda reason: service.log.warning("waits", reason=reason)
-            )
+            await ensure_schema(store, on_trouble=waits)
             for source in sources:
-                service.spawn(source.stream, write(source, journal if source.is_journal else others))
+                service.spawn(source.stream, write(source))
 
         report = ShellReport(service, tuple(source.stream for source in sources))
-        journal = PostgresStore(config.database_url, name="journal")
-        others = PostgresStore(config.database_url, name="others")
+        store = PostgresStore(config.database_url)
         service.spawn("start", start())
         code = await service.run()
-        await asyncio.gather(journal.close(), others.close())
+        await store.close()
     return EXIT_JOURNAL_LOST if lost else code
 
 

@@ -45,11 +45,14 @@ ON CONFLICT (stream) DO UPDATE SET cursor = excluded.cursor, stream_epoch = excl
 class PostgresStore:
     """One connection, used by one thread of its own, so that the event loop never waits for the database."""
 
-    def __init__(self, url: str, *, name: str) -> None:
+    def __init__(self, url: str) -> None:
         self._url = plain_url(url)
-        self._name = name
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"store-{name}")
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         self._connection: psycopg.Connection[Any] | None = None
+
+    async def revision(self) -> str | None:
+        """The step the schema is at; None for an empty database."""
+        return await self._call(self._revision)
 
     async def cursor(self, stream: str) -> Cursor:
         return await self._call(self._cursor, stream)
@@ -87,7 +90,7 @@ class PostgresStore:
                 self._url,
                 connect_timeout=CONNECT_TIMEOUT_S,
                 options=_OPTIONS,
-                application_name=f"pitwire-persistence-{self._name}",
+                application_name="pitwire-persistence",
                 keepalives_idle=5,
                 keepalives_interval=2,
                 keepalives_count=3,
@@ -101,6 +104,15 @@ class PostgresStore:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+    @staticmethod
+    def _revision(connection: psycopg.Connection[Any]) -> str | None:
+        with connection.transaction():
+            known = connection.execute("SELECT to_regclass('alembic_version')").fetchone()
+            if known is None or known[0] is None:
+                return None
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        return str(row[0]) if row else None
 
     @staticmethod
     def _cursor(connection: psycopg.Connection[Any], stream: str) -> Cursor:
