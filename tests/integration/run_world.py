@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -41,7 +41,7 @@ def _end_with_the_test() -> None:
 class Run:
     """One `pitwire up` in a folder of its own."""
 
-    def __init__(self, folder: Path, *words: str, config: Path = CONFIG) -> None:
+    def __init__(self, folder: Path, *words: str, config: Path = CONFIG, env: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         self.data_dir = folder / ".pitwire"
         folder.mkdir(parents=True, exist_ok=True)
@@ -53,7 +53,7 @@ class Run:
             stderr=self._err,
             start_new_session=True,
             preexec_fn=_end_with_the_test if sys.platform == "linux" else None,  # noqa: PLW1509 - one call into libc, loaded before
-            env={k: v for k, v in os.environ.items() if not k.startswith("PITWIRE_")},
+            env=plain_env() | dict(env or {}),
         )
 
     @property
@@ -88,7 +88,7 @@ class Run:
             text=True,
             timeout=COMMAND_TIMEOUT_S,
             check=False,
-            env={k: v for k, v in os.environ.items() if not k.startswith("PITWIRE_")},
+            env=plain_env(),
         )
         lines = done.stdout.splitlines()
         assert len(lines) == 1, f"not one document: {done.stdout!r} {done.stderr}"
@@ -140,13 +140,18 @@ class Run:
 
 
 @contextmanager
-def running(folder: Path, *words: str, config: Path = CONFIG) -> Iterator[Run]:
+def running(folder: Path, *words: str, config: Path = CONFIG, env: Mapping[str, str] | None = None) -> Iterator[Run]:
     """A run that is over at the end of the block, whatever happened in it."""
-    run = Run(folder, *words, config=config)
+    run = Run(folder, *words, config=config, env=env)
     try:
         yield run
     finally:
         run.end()
+
+
+def plain_env() -> dict[str, str]:
+    """The environment without any setting of Pitwire."""
+    return {key: value for key, value in os.environ.items() if not key.startswith("PITWIRE_")}
 
 
 def is_ready(url: str) -> bool:

@@ -145,6 +145,18 @@ def test_nothing_survives_a_killed_supervisor(tmp_path: Path) -> None:
         assert until_gone(tmp_path) == {}
 
 
+def test_a_run_that_is_kept_goes_on_where_it_stood(tmp_path: Path) -> None:
+    with running(tmp_path, "--for", "10", "--speed", SPEED) as run:
+        code, first = run.wait(timeout_s=150)
+        assert code == 0, (first, run.said())
+    with running(tmp_path, "--for", "10", "--speed", SPEED, "--keep") as run:
+        code, second = run.wait(timeout_s=150)
+        assert code == 0, (second, run.said())
+    assert [path.name for path in (tmp_path / ".pitwire" / "runs").iterdir()] == ["1"]
+    assert second["candles"] > first["candles"]
+    assert second["orders"] >= first["orders"] > 0
+
+
 def test_interrupt_while_starting_leaves_nothing(tmp_path: Path) -> None:
     with running(tmp_path, "--speed", "60") as run:
         run.until("a first process", lambda: len(processes(tmp_path)) > 3)

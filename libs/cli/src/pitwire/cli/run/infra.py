@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -13,10 +14,27 @@ from pitwire.cli.run.workers import WATCH_PERIOD_S, GaveUp
 from pitwire.cli.servers import NatsServer, Postgres, ServerError, outside_database_url, outside_nats_url
 from pitwire.common.clock import Clock
 from pitwire.common.config import PitwireConfig
-from pitwire.common.permissions import Identity, server_config
+from pitwire.common.errors import UsageError
+from pitwire.common.permissions import Identity, identity_names, server_config
 
+SEEDS_VARIABLE: Final = "PITWIRE_NATS_SEEDS"
 SERVER_ADDRESS_KEYS: Final = ("host", "port")
 """The supervisor of the embedded server decides where it listens."""
+
+
+def outside_seeds(environ: Mapping[str, str] | None = None) -> Path | None:
+    """The identities for a bus that the environment names; None for our own. `UsageError` when they are missing."""
+    environ = os.environ if environ is None else environ
+    if not environ.get("PITWIRE_NATS_URL"):
+        return None
+    named = environ.get(SEEDS_VARIABLE, "")
+    missing = [name for name, _ in identity_names() if not (Path(named) / f"{name}.nk").is_file()] if named else ["all"]
+    if missing:
+        raise UsageError(
+            f"the bus of PITWIRE_NATS_URL needs identities, and {named or SEEDS_VARIABLE} lacks {', '.join(missing)}: "
+            f"make its configuration with `pitwire topology server-config --seeds DIR`; {SEEDS_VARIABLE} names DIR"
+        )
+    return Path(named).resolve()
 
 
 class Infra:
@@ -34,7 +52,7 @@ class Infra:
         self.database_url = outside_database_url() or ""
 
     def log_paths(self) -> dict[str, Path]:
-        """Where the embedded servers write."""
+        """Where the embedded servers write; empty when somebody else runs both."""
         found: dict[str, Path] = {}
         if self._nats:
             found["nats"] = self._nats.log_path
@@ -69,7 +87,7 @@ class Infra:
             self.database_url = self._postgres.dsn
 
     async def keep_alive(self, on_restarted: Callable[[], None]) -> None:
-        """Starts an embedded server again when it died; `GaveUp` when that does not help."""
+        """Starts an embedded server again when it died, until `stop`; `GaveUp` when that does not help."""
         servers: tuple[tuple[str, NatsServer | Postgres | None], ...] = (
             ("nats", self._nats),
             ("postgres", self._postgres),

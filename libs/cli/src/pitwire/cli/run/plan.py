@@ -30,6 +30,8 @@ class RunFolder:
     """Where everything of one run lies."""
 
     root: Path
+    seeds: Path | None = None
+    """The identities of a bus that somebody else runs."""
 
     @property
     def config(self) -> Path:
@@ -37,7 +39,7 @@ class RunFolder:
 
     @property
     def identities(self) -> Path:
-        return self.root / "identities"
+        return self.seeds or self.root / "identities"
 
     @property
     def logs(self) -> Path:

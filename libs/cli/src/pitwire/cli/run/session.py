@@ -14,6 +14,7 @@ from pitwire.cli.operator import Operator
 from pitwire.cli.output import Reply, note
 from pitwire.cli.run.effective import load_given, simulated_venue
 from pitwire.cli.run.folder import open_run
+from pitwire.cli.run.infra import outside_seeds
 from pitwire.cli.run.numbers import Numbers, NumbersReader
 from pitwire.cli.run.pacer import VenueControlFailed
 from pitwire.cli.run.plan import RunFolder
@@ -44,9 +45,10 @@ def run_up(options: UpOptions) -> Reply:
     """The whole run. Nothing is made or started before the request and the configuration are known to be good."""
     config, _ = load_given(options.config)
     simulated_venue(config, options.config)
+    seeds = outside_seeds()
     options.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with DirectoryLock(options.data_dir, timeout_s=LOCK_TIMEOUT_S):
-        folder = RunFolder(open_run(options.data_dir, keep=options.keep).resolve())
+        folder = RunFolder(open_run(options.data_dir, keep=options.keep).resolve(), seeds)
         return asyncio.run(_Session(options, folder).run())
 
 

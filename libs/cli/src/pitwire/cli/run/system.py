@@ -108,7 +108,9 @@ class System:
 
     def work(self) -> list[Coroutine[Any, Any, None]]:
         """What must run while the system trades; the end of any of them ends the run."""
-        jobs: list[Coroutine[Any, Any, None]] = [self.infra.keep_alive(self.leave_address)]
+        jobs: list[Coroutine[Any, Any, None]] = []
+        if self.infra.log_paths():
+            jobs.append(self.infra.keep_alive(self.leave_address))
         for name, worker in self.workers.items():
             jobs.append(worker.keep_alive(self._venue_is_back if name == VENUE else self.leave_address))
         if self._pacer is not None:
