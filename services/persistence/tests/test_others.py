@@ -113,7 +113,7 @@ def test_the_first_answer_stands() -> None:
 def test_candles_keep_their_place_and_time() -> None:
     (row,) = fold(candle()).of(CandleRow)
     assert row.open_time == datetime(2024, 7, 26, 13, 20, 0, 123456, tzinfo=UTC)
-    assert (row.open_time_ns, row.stream_sequence, row.high, row.quality) == (OPEN_NS, 1, 3, "OK")
+    assert (row.open_time_ns, row.stream_sequence, row.high, row.quality) == (OPEN_NS, 1, Decimal(3), "OK")
 
 
 def test_the_newest_of_a_repeated_candle_stays() -> None:

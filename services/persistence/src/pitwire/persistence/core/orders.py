@@ -12,6 +12,7 @@ from pitwire.common.enums import Liquidity, OrderStatus, OrderType, Side, TimeIn
 from pitwire.common.fills import Fill
 from pitwire.common.order_state import OrderState
 from pitwire.common.order_transitions import Anomaly
+from pitwire.common.portfolio.exposure import Exposure
 from pitwire.common.portfolio.orders import Changes, Orders
 from pitwire.common.schemas.execution import ExecEvent, ExecReport, NotSent, Submitting
 from pitwire.common.schemas.ledger import Approved, CancelApproved, RiskDecision
@@ -40,12 +41,25 @@ class Story:
     ended_ns: int = 0
 
 
+def _nothing(*_: object, **__: object) -> None:
+    """Does nothing."""
+
+
+class _NoExposure(Exposure):
+    """Rows need no reservations: those are the gate's business."""
+
+    __slots__ = ()
+
+    hold = follow = _nothing
+
+
 class OrderBook:
     """The orders and trades that one batch is about."""
 
     def __init__(self, orders: Iterable[OrderRow], trades: Iterable[FillRow]) -> None:
         self.history: list[OrderHistoryRow] = []
         self._orders = Orders()
+        self._orders.exposure = _NoExposure()
         self._stories: dict[str, Story] = {}
         self._touched: dict[str, None] = {}
         for row in orders:

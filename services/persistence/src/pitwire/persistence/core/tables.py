@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from operator import attrgetter
+from typing import Any, Final, TypeVar
 
 from pitwire.persistence.core.journal_rows import AccountRow, DeadLetterRow, JournalRow, QuarantineRow
 from pitwire.persistence.core.operations_rows import (
@@ -31,6 +32,8 @@ from pitwire.persistence.core.trading_rows import (
     PositionHistoryRow,
     PositionRow,
 )
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +91,23 @@ TABLES: Final = (
 )
 OF_ROW: Final = {table.row: table for table in TABLES}
 BY_NAME: Final = {table.name: table for table in TABLES}
+_KEY_OF: Final = {table.row: attrgetter(*table.key) for table in TABLES if table.newest_by is not None}
 
 
 class Writes:
     """The rows of one transaction by table. Where the newest wins, a later row replaces an earlier one."""
 
     def __init__(self) -> None:
-        self._added: dict[Table, list[Any]] = {}
-        self._newest: dict[Table, dict[tuple[Any, ...], Any]] = {}
+        self._added: dict[type[Any], list[Any]] = {}
+        self._newest: dict[type[Any], dict[Any, Any]] = {}
 
     def add(self, row: Any) -> None:
-        table = OF_ROW[type(row)]
-        if table.newest_by is None:
-            self._added.setdefault(table, []).append(row)
-            return
-        self._newest.setdefault(table, {})[tuple(getattr(row, name) for name in table.key)] = row
+        kind = type(row)
+        key_of = _KEY_OF.get(kind)
+        if key_of is None:
+            self._added.setdefault(kind, []).append(row)
+        else:
+            self._newest.setdefault(kind, {})[key_of(row)] = row
 
     def extend(self, rows: Iterable[Any]) -> None:
         for row in rows:
@@ -110,19 +115,19 @@ class Writes:
 
     def merge(self, other: Writes) -> None:
         """Adds everything of `other`, which no row here shares a key with."""
-        for table, rows in other._added.items():
-            self._added.setdefault(table, []).extend(rows)
-        for table, newest in other._newest.items():
-            self._newest.setdefault(table, {}).update(newest)
+        for kind, rows in other._added.items():
+            self._added.setdefault(kind, []).extend(rows)
+        for kind, newest in other._newest.items():
+            self._newest.setdefault(kind, {}).update(newest)
 
     def by_table(self) -> Iterator[tuple[Table, list[Any]]]:
         """In the order in which tables are written, the same in every transaction."""
         for table in TABLES:
-            rows = list(self._newest[table].values()) if table in self._newest else self._added.get(table, [])
-            if rows:
+            if rows := self.of(table.row):
                 yield table, rows
 
-    def of(self, row_type: type[Any]) -> list[Any]:
-        """The rows of one type; for tests and counts."""
-        table = OF_ROW[row_type]
-        return list(self._newest.get(table, {}).values()) or list(self._added.get(table, []))
+    def of(self, row_type: type[R]) -> list[R]:
+        """The rows of one type."""
+        if row_type in _KEY_OF:
+            return list(self._newest.get(row_type, {}).values())
+        return self._added.get(row_type, [])
