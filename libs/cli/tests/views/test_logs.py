@@ -68,6 +68,21 @@ def test_a_line_is_read_back_with_all_it_says() -> None:
     assert merge([[parse("x", "[1, 2]")]])[0].text == "[1, 2]"
 
 
+@pytest.mark.parametrize(
+    ("text", "at", "level"),
+    [
+        ("[7] 2026/11/23 07:44:11.074246 [ERR] no room", "2026-11-23T07:44:11.074246Z", "error"),
+        ("2026-11-23 07:44:11.110 UTC [5] FATAL:  too many", "2026-11-23T07:44:11.110Z", "critical"),
+        ("2026-11-23 07:44:11.110 UTC [5] LOG:  ready", "2026-11-23T07:44:11.110Z", "info"),
+        ('{"ts_ms": 1722016801500, "level": "INFO", "message": "stopped"}', "2024-07-26T18:00:01.500000Z", "info"),
+        ("schema 0003", "", "info"),
+    ],
+)
+def test_servers_and_the_venue_spell_time_and_severity_in_their_own_ways(text: str, at: str, level: str) -> None:
+    line = parse("x", text)
+    assert (line.at, line.level) == (at, level)
+
+
 def test_the_tail_of_a_long_log_is_read_without_the_rest(tmp_path: Path) -> None:
     path = tmp_path / "x.log"
     path.write_text("".join(line(n % 60, f"e{n}") + "\n" for n in range(20_000)))

@@ -75,6 +75,7 @@ class Infra:
             settings = server_config(config, identities)
             for key in SERVER_ADDRESS_KEYS:
                 settings.pop(key)
+            settings["logtime_utc"] = True
             self._nats = NatsServer(settings, self._root / "nats")
             starts.append(self._nats.start)
         if not self.database_url:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import heapq
 import json
+import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -19,7 +21,13 @@ FOLLOW_PERIOD_S: Final = 0.2
 TAIL_BYTES_PER_LINE: Final = 2_048
 LEVELS: Final = ("debug", "info", "warning", "error", "critical")
 SERVER_LOGS: Final = {"nats": "nats/nats-server.log", "postgres": "postgres/postgres.log"}
-OWN_KEYS: Final = ("timestamp", "level", "event", "service", "slot")
+OWN_KEYS: Final = ("timestamp", "ts_ms", "level", "event", "message", "logger", "service", "slot")
+SERVER_TIME: Final = re.compile(r"(\d{4})[/-](\d\d)[/-](\d\d) (\d\d:\d\d:\d\d\.\d+)")
+SERVER_LEVELS: Final = {
+    "[ERR]": "error", "[FTL]": "critical", "[WRN]": "warning", "ERROR:": "error", "FATAL:": "critical",
+    "PANIC:": "critical", "WARNING:": "warning",
+}  # fmt: skip
+"""How nats-server and PostgreSQL mark what is more than information."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +88,21 @@ def parse(service: str, text: str) -> Line:
     try:
         raw = json.loads(text)
     except json.JSONDecodeError:
-        return Line(service, "", "info", text, {})
+        return _server_line(service, text)
     if not isinstance(raw, dict):
-        return Line(service, "", "info", text, {})
-    at = str(raw.get("timestamp", raw.get("ts", "")))
+        return _server_line(service, text)
+    at = str(raw.get("timestamp", ""))
+    if "ts_ms" in raw:
+        at = datetime.fromtimestamp(raw["ts_ms"] / 1000, tz=UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     return Line(service, at, str(raw.get("level", "info")).lower(), str(raw.get("event", raw.get("message", ""))), raw)
+
+
+def _server_line(service: str, text: str) -> Line:
+    """A line of a server, with the time and the severity it spells in its own way; both servers write UTC."""
+    found = SERVER_TIME.search(text)
+    at = "{}-{}-{}T{}Z".format(*found.groups()) if found else ""
+    level = next((level for mark, level in SERVER_LEVELS.items() if mark in text), "info")
+    return Line(service, at, level, text, {})
 
 
 def merge(logs: Iterable[list[Line]]) -> list[Line]:
