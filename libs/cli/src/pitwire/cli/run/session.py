@@ -70,7 +70,7 @@ class _Session:
         try:
             started = await self._unless_interrupted(asyncio.create_task(self._system.start()))
             if not started:
-                return Reply({"interrupted": True})
+                return Reply({"interrupted": True}, (), self._code_of_interrupt())
             note(where_to_look(self._system, seconds=(self._clock.monotonic_ns() - began_ns) / NS_PER_S))
             jobs = [asyncio.create_task(job) for job in self._system.work()]
             self._numbers = NumbersReader(self._system.infra.database_url, tuple(self._system.config.strategies))
@@ -98,8 +98,12 @@ class _Session:
         numbers = await self._read_numbers()
         document = summary_document(numbers, status, verified, seconds=ending.seconds, restarts=self._system.restarts())
         if ending.interrupted:
-            return Reply(document, (), ExitCode.OK if self._options.for_s is None else ExitCode.NO)
+            return Reply(document, (), self._code_of_interrupt())
         return Reply(document, (), ExitCode.OK if verified and verified["holds"] else ExitCode.NO)
+
+    def _code_of_interrupt(self) -> ExitCode:
+        """An interrupt is how an open-ended run ends; one that should have verified itself did not."""
+        return ExitCode.OK if self._options.for_s is None else ExitCode.NO
 
     async def _until_the_end(self, jobs: list[asyncio.Task[None]]) -> Ending:
         """Trades until the time is over, somebody interrupts, or something cannot be kept alive (raises)."""
@@ -189,7 +193,7 @@ def where_to_look(system: System, *, seconds: float) -> str:
     lines += [
         "  pitwire status | positions | orders | fills | pnl | logs -f | halt --reason ...",
         f'  PGPASSFILE={system.folder.password_file} psql "{public_url(running.database_url)}"',
-        f"  nats --server {running.nats_url} --nkey {running.operator_seed} sub 'svc.>'",
+        f"  nats --server {running.nats_url} --nkey {running.operator_seed} sub 'svc.*.*.heartbeat'",
         "  health: " + "  ".join(f"{name} {url}/healthz" for name, url in running.health.items()),
         f"  data, configuration and logs: {running.run}",
     ]
