@@ -227,16 +227,26 @@ async def test_too_many_orders_without_an_answer_are_trouble(
     assert isinstance(one_more.result(), InDoubt)
 
 
-async def test_nothing_is_signed_by_a_clock_that_is_not_known(client: Client, stand_in: StandIn) -> None:
-    """F-24: the venue disagrees about the time, so signing stops until it was asked again."""
-    stand_in.rest["GET time"] = lambda _: (503, {}, {})
+async def test_a_venue_that_disagrees_about_the_time_is_asked_for_it_at_once(client: Client, stand_in: StandIn) -> None:
+    """F-24: -1021 is final for the order, and a reason to look at the clock again."""
+    asked = stand_in.methods().count("GET time")
+    stand_in.time_shift_ms = 10_000
     refused = await place_with(client, stand_in, None, status=400, error={"code": -1021, "msg": "outside"})
     assert isinstance(refused, Refused)
     assert refused.code == "CLOCK_SKEW"
+    await until(lambda: stand_in.methods().count("GET time") == asked + 1)
+    await until(lambda: not client.venue._venue_clock.is_doubted)
+    await place_with(client, stand_in, ORDER)
+    sent = [params for method, params in stand_in.asked if method == "order.place"][-1]
+    assert abs(sent["timestamp"] - now_ms() - 10_000) < 1_000
+
+
+async def test_nothing_is_signed_by_a_clock_that_is_not_known(client: Client) -> None:
+    client.venue._venue_clock._error_ns = -1
     with pytest.raises(CannotSign):
         client.venue.prepare(NEW, now_ns=0, expires_ns=10**9)
     assert client.venue.trouble == "the venue's clock is not known"
-    del stand_in.rest["GET time"]
+    assert isinstance(await client.venue.cancel_order(BTC, "ABC"), CancelFailed)
     await until(lambda: client.venue.trouble == "")
 
 

@@ -372,6 +372,13 @@ def test_a_slow_answer_says_nothing_and_an_old_one_no_more() -> None:
     clock.sample(sent_ns=0, received_ns=2, venue_ms=1)
     assert clock.is_known(AGE_MAX_NS)
     assert not clock.is_known(AGE_MAX_NS + 2)
-    clock.sample(sent_ns=0, received_ns=2, venue_ms=1)
-    clock.forget()
-    assert not clock.is_known(3)
+
+
+def test_a_clock_in_doubt_takes_the_next_sample_whatever_came_before() -> None:
+    clock = VenueClock()
+    clock.sample(sent_ns=0, received_ns=2, venue_ms=1_000)
+    clock.is_doubted = True
+    assert clock.is_known(3)
+    clock.sample(sent_ns=0, received_ns=100 * NS_PER_MS, venue_ms=9_000)
+    assert clock.now_ms(50 * NS_PER_MS) == 9_000
+    assert not clock.is_doubted

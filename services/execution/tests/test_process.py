@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 
+import pytest
 from prometheus_client import CollectorRegistry
 from services.execution.tests.builders import (
     ACCOUNT,
@@ -22,7 +22,7 @@ from services.execution.tests.world import Process, ProcessWorld, until
 
 from pitwire.common import subjects
 from pitwire.common.clock import NS_PER_S
-from pitwire.common.enums import OrderStatus, OrderType, Side
+from pitwire.common.enums import OrderStatus
 from pitwire.common.schemas.execution import ExecEvent, ExecReport, NotSent, Submitting
 from pitwire.common.schemas.ledger import LeaderChanged
 from pitwire.execution.adapters.fake import Fate
@@ -32,6 +32,7 @@ from pitwire.execution.handlers.account_desk import AccountDesk
 from pitwire.execution.handlers.metrics import Metrics
 from pitwire.execution.handlers.runtime import Runtime
 from pitwire.execution.handlers.writer import URGENT_IN_A_ROW_MAX, ExecWriter
+from pitwire.execution.ports import CannotSign, Unsupported
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -128,6 +129,33 @@ async def test_no_order_leaves_before_the_venue_is_reconciled(world: ProcessWorl
     world.venue.reads_down = False
     await until(lambda: process.shell.ready)
     assert world.told(await world.approve())[0] == "Submitting"
+
+
+@pytest.mark.parametrize(
+    ("cannot", "reason"), [(Unsupported("no such type"), "UNSUPPORTED"), (CannotSign("no clock"), "CLOCK_SKEW")]
+)
+async def test_what_the_venue_cannot_be_asked_is_not_sent(
+    world: ProcessWorld, cannot: Unsupported | CannotSign, reason: str
+) -> None:
+    await world.process()
+    world.venue.cannot = cannot
+    order_id = await world.approve()
+    assert world.told(order_id) == [f"NotSent {reason}"]
+    assert world.venue.frames == []
+
+
+async def test_a_crowd_of_orders_that_came_too_late_does_not_hold_up_one_in_time(world: ProcessWorld) -> None:
+    await world.process()
+    old_ns = START_NS - 3 * NS_PER_S
+    late = [approval(intent(number, now_ns=old_ns), now_ns=old_ns) for number in range(1, 40)]
+    for start in range(0, len(late), 20):
+        await world.write(subjects.ledger(ACCOUNT), world.ledger.decision(*late[start : start + 20]))
+    in_time = approval(intent(99))
+    await world.write(subjects.ledger(ACCOUNT), world.ledger.decision(in_time))
+    await until(lambda: filled(world, in_time.client_order_id))
+    await until(lambda: all(world.told(v.client_order_id) == ["NotSent APPROVAL_EXPIRED"] for v in late))
+    ids = [getattr(event, "client_order_id", "") for event in world.exec_events()]
+    assert ids.index(in_time.client_order_id) < ids.index(late[-1].client_order_id)
 
 
 async def test_a_rejection_by_the_venue_is_told(world: ProcessWorld) -> None:
@@ -288,87 +316,6 @@ async def test_new_orders_go_before_reports_but_not_for_ever(world: ProcessWorld
     made = [lane[0]() for lane in lanes if lane is not None]
     assert made[:-1] == [None] * URGENT_IN_A_ROW_MAX
     assert made[-1] is report
-
-
-# -- leaders -------------------------------------------------------------------------------------------------------
-
-
-async def test_a_second_process_deposes_the_first_which_ends_and_sends_nothing_more(world: ProcessWorld) -> None:
-    """I-30."""
-    first = await world.process("0.exec1")
-    before = await world.approve(limit_price="90")
-    second = await world.process("0.exec2")
-    assert first.shell.failures
-    assert not first.core.leading
-    assert second.core.leading
-    after = await world.approve()
-    assert world.venue.frames == [before.encode(), after.encode()]
-    assert world.told(after).count("Submitting") == 1
-
-
-async def test_a_restart_knows_its_working_orders_and_sends_nothing_again(world: ProcessWorld) -> None:
-    first = await world.process("0.exec1")
-    order_id = await world.approve(limit_price="90")
-    await first.shell.kill()
-    second = await world.process("0.exec2")
-    assert world.venue.frames == [order_id.encode()]
-    assert [entry.client_order_id for entry in second.core.orders.active()] == [order_id]
-    await world.cancel(order_id)
-    assert world.told(order_id)[-1] == "CANCELED CANCELED"
-
-
-async def test_a_crash_after_submitting_and_before_the_wire_ends_as_not_placed(world: ProcessWorld) -> None:
-    first = await world.process("0.exec1")
-    desk_of(first)._send = _die  # type: ignore[method-assign] # the process dies between reading back and sending
-    order_id = await world.approve()
-    await first.shell.kill()
-    assert world.told(order_id) == ["Submitting"]
-    second = await world.process("0.exec2")
-    for _ in range(5):
-        world.clock.advance(ns=NS_PER_S)
-        desk_of(second).venues[VENUE_ACCOUNT].do(Investigate(order_id))
-        await world.settle()
-    assert world.told(order_id) == ["Submitting", "UNKNOWN UNKNOWN", "REJECTED REJECTED"]
-    assert world.venue.frames == []
-
-
-async def _die(client_order_id: str) -> None:
-    await asyncio.Event().wait()
-
-
-async def test_a_crash_after_the_wire_and_before_the_answer_finds_the_fill(world: ProcessWorld) -> None:
-    first = await world.process("0.exec1")
-    world.venue.fates.append(Fate.HOLD_ANSWER)
-    world.venue.stream_mute = True
-    order_id = await world.approve()
-    await first.shell.kill()
-    world.venue.stream_mute = False
-    await world.process("0.exec2")
-    await until(lambda: world.told(order_id)[-1] == "TRADE 1 FILLED")
-    assert len(world.venue.frames) == 1
-
-
-# -- an orderly end ------------------------------------------------------------------------------------------------
-
-
-async def test_an_orderly_end_cancels_what_works_except_protective_stops_and_waits_for_the_journal(
-    world: ProcessWorld,
-) -> None:
-    process = await world.process()
-    plain = await world.approve(limit_price="90")
-    stop = approval(
-        intent(50, order_type=OrderType.STOP_LOSS, stop_price="90", side=Side.SELL, reduce_only=True),
-        is_reduction=True,
-    )
-    await world.write(subjects.ledger(ACCOUNT), world.ledger.decision(stop))
-    await world.settle()
-    await process.runtime.quiesce()
-    assert world.told(plain)[-1] == "CANCELED CANCELED"
-    assert world.told(stop.client_order_id) == ["Submitting", "NEW NEW"]
-    late = approval(intent(51))
-    await world.write(subjects.ledger(ACCOUNT), world.ledger.decision(late))
-    await world.settle()
-    assert world.told(late.client_order_id) == []
 
 
 async def test_every_module_of_the_process_is_wired(world: ProcessWorld) -> None:

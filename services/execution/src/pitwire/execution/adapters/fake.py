@@ -29,7 +29,7 @@ from pitwire.execution.core.venue import (
     VenueOrder,
     VenueTrade,
 )
-from pitwire.execution.ports import Capabilities, Prepared, VenueListener, VenueTrouble
+from pitwire.execution.ports import CannotSign, Capabilities, Prepared, Unsupported, VenueListener, VenueTrouble
 
 RECV_WINDOW_MS: Final = 2_000
 FEE_RATE: Final = Decimal("0.001")
@@ -60,6 +60,7 @@ class FakeVenue:
         self.reads_down = False
         self.stream_mute = False
         self.cancel_fails = 0
+        self.cannot: Unsupported | CannotSign | None = None
         self.now_ms = 1_700_000_000_000
         self._instruments = list(instruments)
         self._prepared: dict[int, NewOrder] = {}
@@ -87,6 +88,8 @@ class FakeVenue:
         await asyncio.Event().wait()
 
     def prepare(self, order: NewOrder, *, now_ns: int, expires_ns: int) -> Prepared:
+        if self.cannot is not None:
+            raise self.cannot
         request_id = self._take_id()
         self._prepared[request_id] = order
         digest = content_hash(repr(order).encode())

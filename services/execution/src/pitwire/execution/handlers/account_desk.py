@@ -146,12 +146,16 @@ class AccountDesk:
             self.writer.submit(partial(self._compose, client_order_id), entry.trace)
 
     def _compose(self, client_order_id: str) -> ExecEvent | None:
-        """The event of a new order's turn: its `Submitting`, signed now, or why it goes no further."""
+        """A new order's turn: its `Submitting`, signed now. What goes no further is told in the other queue.
+
+        So orders that came too late in a crowd do not hold up those that are still in time.
+        """
         now_ns = self._shell.clock.wall_ns()
         refusal = self._refuse(client_order_id, now_ns)
         if refusal is not None:
             self._approved_ns.pop(client_order_id, None)
-            return refusal
+            self.writer.tell(refusal)
+            return None
         hop = self.core.last_hop
         entry = self.core.orders.get(client_order_id)
         order = hop.wanted(client_order_id)
@@ -162,9 +166,11 @@ class AccountDesk:
             try:
                 prepared = venue.prepare(order, now_ns=now_ns, expires_ns=entry.valid_until_ns)
             except Unsupported as error:
-                return hop.not_sent(client_order_id, Refusal(NotSentReason.UNSUPPORTED, str(error)), now_ns)
+                self.writer.tell(hop.not_sent(client_order_id, Refusal(NotSentReason.UNSUPPORTED, str(error)), now_ns))
+                return None
             except CannotSign as error:
-                return hop.not_sent(client_order_id, Refusal(NotSentReason.CLOCK_SKEW, str(error)), now_ns)
+                self.writer.tell(hop.not_sent(client_order_id, Refusal(NotSentReason.CLOCK_SKEW, str(error)), now_ns))
+                return None
             self._prepared[client_order_id] = prepared
             return hop.submitting(
                 order,

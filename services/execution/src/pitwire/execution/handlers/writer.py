@@ -19,7 +19,7 @@ from pitwire.execution.handlers.metrics import Metrics
 from pitwire.execution.ports import Shell
 
 QUEUE_MAX: Final = 100_000
-URGENT_IN_A_ROW_MAX: Final = 32
+URGENT_IN_A_ROW_MAX: Final = 8
 """New orders go before reports, but not for ever."""
 
 REFUSED_WAIT_S: Final = 1.0

@@ -164,7 +164,8 @@ class BinanceVenue:
         while True:
             await asyncio.sleep(TIME_POLL_S)
             now_ns = self._clock.monotonic_ns()
-            if self._venue_clock.is_known(now_ns) and now_ns - self._timed_ns < TIME_PERIOD_NS:
+            is_good = self._venue_clock.is_known(now_ns) and not self._venue_clock.is_doubted
+            if is_good and now_ns - self._timed_ns < TIME_PERIOD_NS:
                 continue
             try:
                 await self._rest.server_time()
@@ -326,7 +327,7 @@ class BinanceVenue:
         refusal = refusal_of(status if isinstance(status, int) else 0, message.get("error"))
         self._brake.apply(refusal)
         if refusal.kind is ErrorClass.CLOCK_SKEW:
-            self._venue_clock.forget()
+            self._venue_clock.is_doubted = True
         return refusal
 
     # -- cancels ---------------------------------------------------------------------------------------------------

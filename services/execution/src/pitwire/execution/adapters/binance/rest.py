@@ -143,7 +143,7 @@ class Rest:
         refusal = refusal_of(status, parsed)
         self._brake.apply(refusal, retry_after=retry_after)
         if refusal.kind is ErrorClass.CLOCK_SKEW:
-            self._venue_clock.forget()
+            self._venue_clock.is_doubted = True
         return refusal
 
 

@@ -21,20 +21,19 @@ class VenueClock:
         self._venue_ns = 0
         self._taken_ns = 0
         self._error_ns = -1
+        self.is_doubted = False
+        """The venue disagreed about the time: the next sample counts, however good the one before was."""
 
     def sample(self, *, sent_ns: int, received_ns: int, venue_ms: int) -> None:
         """One answer, made half way between the monotonic `sent_ns` and `received_ns`, give or take that half."""
         error_ns = (received_ns - sent_ns) // 2
         if error_ns > ERROR_MAX_MS * NS_PER_MS:
             return
-        if self._error_ns < 0 or error_ns <= self._error_now_ns(received_ns):
+        if self._error_ns < 0 or self.is_doubted or error_ns <= self._error_now_ns(received_ns):
+            self.is_doubted = False
             self._venue_ns = venue_ms * NS_PER_MS
             self._taken_ns = sent_ns + error_ns
             self._error_ns = error_ns
-
-    def forget(self) -> None:
-        """The venue disagreed: what was thought of its clock is wrong."""
-        self._error_ns = -1
 
     def is_known(self, now_ns: int) -> bool:
         """Well enough to sign with; `now_ns` is monotonic."""
