@@ -41,7 +41,7 @@ run: $(STAMP) ## Trade on the simulated venue. DATA=<file or folder of candles> 
 	@$(PY) -m pitwire.cli up $${DATA:+--data "$$DATA"} $${SPEED:+--speed "$$SPEED"} $${FOR:+--for "$$FOR"}
 
 test: $(STAMP) ## Every test, with real servers started from wheels
-	@$(PY) -m pytest -n auto --dist loadgroup --no-loadscope-reorder
+	@$(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 test-unit: $(STAMP) ## Only the tests that need no server
 	@$(PY) -m pytest -m 'not integration'

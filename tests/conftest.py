@@ -17,11 +17,12 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import psycopg
 import pytest
 from psycopg import sql
+from xdist.scheduler import LoadScopeScheduling
 
 from pitwire.cli.servers import BinaryMissing, NatsServer, Postgres, outside_database_url, outside_nats_url
 from pitwire.cli.servers.binaries import find_nats, find_postgres
@@ -92,11 +93,17 @@ class OutsideDatabaseServer:
         pytest.skip("the PostgreSQL is not ours to restart")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class OneFileOneProcess(LoadScopeScheduling):  # type: ignore[misc] # xdist ships no types
     """The tests of one file run in one process, and those of whole systems all in the same."""
-    for item in items:
-        group = "whole-system" if item.path.name in WHOLE_SYSTEM else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0]
+        return "whole system" if file.rsplit("/", 1)[-1] in WHOLE_SYSTEM else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    return OneFileOneProcess(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")
