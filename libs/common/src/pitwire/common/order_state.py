@@ -13,7 +13,7 @@ from typing import Final
 from pitwire.common.enums import ExecType, OrderStatus, OrderType, Side, TimeInForce
 from pitwire.common.errors import InvariantBroken
 from pitwire.common.fills import Fill, fill_of
-from pitwire.common.money import MONEY, ZERO, difference, product, total
+from pitwire.common.money import MONEY, ZERO, canonical, difference, product, total
 from pitwire.common.order_transitions import TRANSITIONS, Anomaly, AnomalyCode, Step
 from pitwire.common.positions import with_amount
 from pitwire.common.schemas.execution import ExecReport, NotSent, Submitting
@@ -247,7 +247,8 @@ def _traded(order: OrderState, report: ExecReport) -> Applied:
     if order.status.is_terminal and cum_quantity > order.venue_cum_quantity:
         anomalies += (_odd(AnomalyCode.FILL_AFTER_TERMINAL, order, f"trade {fill.trade_id} while {order.status}"),)
     if cum_quantity > order.quantity:
-        anomalies += (_odd(AnomalyCode.OVERFILL, order, f"{cum_quantity} of {order.quantity} after {fill.trade_id}"),)
+        told = f"{canonical(cum_quantity)} of {canonical(order.quantity)} after {fill.trade_id}"
+        anomalies += (_odd(AnomalyCode.OVERFILL, order, told),)
     status = next_status(order, Step.ALL_FILLED if cum_quantity >= order.quantity else Step.PART_FILLED)
     filled = _progressed(
         order,

@@ -98,7 +98,10 @@ _PAUSING = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Anomaly:
-    """One oddity of one order; the shell raises the alert."""
+    """One oddity of one order; the shell raises the alert.
+
+    `detail` may become the reason of a pause, so part of a state: numbers in it are spelled by value (`canonical`).
+    """
 
     code: AnomalyCode
     strategy: str
