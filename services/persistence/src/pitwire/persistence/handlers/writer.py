@@ -23,10 +23,10 @@ from pitwire.persistence.handlers.reading import read
 from pitwire.persistence.handlers.watch import StreamBehind, StreamWatch
 from pitwire.persistence.ports import CursorMoved, Move, Store, StoreRefused
 
-BATCH_RECORDS_MAX: Final = 1_000
-"""Records in one transaction: a few tens of milliseconds of work, so that a batch never runs into a time limit."""
+BATCH_RECORDS_MAX: Final = 500
+"""Records in one transaction: a few tens of milliseconds of work and a few megabytes, even while catching up."""
 
-INBOX_RECORDS_MAX: Final = 4_000
+INBOX_RECORDS_MAX: Final = 1_000
 RETRY_WAIT_MIN_S: Final = 0.05
 RETRY_WAIT_MAX_S: Final = 5.0
 T = TypeVar("T")
