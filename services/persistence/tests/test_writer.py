@@ -164,7 +164,7 @@ async def test_a_restart_goes_on_from_the_cursor(world: World) -> None:
 
 
 async def test_two_processes_store_everything_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writing, "BATCH_RECORDS_MAX", 3)
+    monkeypatch.setattr(writing, "JOURNAL_BATCH_MAX", 3)
     entries = entries_of(world.journal)
     await world.write(entries)
     first, second = world.start(), world.start()

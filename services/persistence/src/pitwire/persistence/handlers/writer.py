@@ -23,10 +23,13 @@ from pitwire.persistence.handlers.reading import read
 from pitwire.persistence.handlers.watch import StreamBehind, StreamWatch
 from pitwire.persistence.ports import CursorMoved, Move, Store, StoreRefused
 
-BATCH_RECORDS_MAX: Final = 500
+JOURNAL_BATCH_MAX: Final = 500
 """Records in one transaction: a few tens of milliseconds of work and a few megabytes, even while catching up."""
 
-INBOX_RECORDS_MAX: Final = 1_000
+OTHER_BATCH_MAX: Final = 100
+"""The other streams are short or slow: here memory counts for more than speed."""
+
+INBOX_RECORDS_MAX: Final = 500
 RETRY_WAIT_MIN_S: Final = 0.05
 RETRY_WAIT_MAX_S: Final = 5.0
 T = TypeVar("T")
@@ -89,6 +92,7 @@ class StreamWriter:
         self._store = store
         self._report = report
         self._watch = StreamWatch(source.stream, source.filters, bus, store, clock, must_stay=source.is_journal)
+        self._batch_max = JOURNAL_BATCH_MAX if source.is_journal else OTHER_BATCH_MAX
         self._epoch = ""
         self._after = 0
 
@@ -133,7 +137,7 @@ class StreamWriter:
 
     async def _store_from(self, inbox: Inbox) -> None:
         while True:
-            entries = await inbox.take(BATCH_RECORDS_MAX)
+            entries = await inbox.take(self._batch_max)
             if self._source.is_journal:
                 self._watch.refuse_gap(self._after, entries)
             await self._store_reads([read(entry) for entry in entries], waiting=len(inbox))
