@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "pitwire.toml"
+CACHE = ROOT / ".pitwire" / "cache"
 START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 60.0
 COMMAND_TIMEOUT_S = 60.0
@@ -44,7 +45,7 @@ class Run:
     def __init__(self, folder: Path, *words: str, config: Path = CONFIG, env: Mapping[str, str] | None = None) -> None:
         self.folder = folder
         self.data_dir = folder / ".pitwire"
-        folder.mkdir(parents=True, exist_ok=True)
+        share_cache(self.data_dir)
         self._err = (folder / "up.err").open("wb")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "pitwire.cli", "up", "--config", str(config), *words],
@@ -147,6 +148,14 @@ def running(folder: Path, *words: str, config: Path = CONFIG, env: Mapping[str, 
         yield run
     finally:
         run.end()
+
+
+def share_cache(data_dir: Path) -> None:
+    """Templates of databases are made once for all tests, not once a run."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not (data_dir / CACHE.name).exists():
+        (data_dir / CACHE.name).symlink_to(CACHE)
 
 
 def plain_env() -> dict[str, str]:

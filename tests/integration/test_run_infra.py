@@ -33,7 +33,7 @@ async def test_killed_servers_come_back_at_their_old_addresses(tmp_path: Path) -
     events: list[str] = []
     back = asyncio.Semaphore(0)
     infra = Infra(tmp_path, cache=CACHE, clock=SystemClock(), on_event=events.append)
-    await infra.start(CONFIG, make_identities(tmp_path / "identities"))
+    await asyncio.gather(infra.start_nats(CONFIG, make_identities(tmp_path / "identities")), infra.start_postgres())
     keeping = asyncio.create_task(infra.keep_alive(back.release))
     try:
         before, addresses = infra.pids(), (infra.nats_url, infra.database_url)
@@ -90,7 +90,8 @@ async def test_servers_that_the_environment_names_are_not_ours_to_start(
     monkeypatch.setenv("PITWIRE_NATS_URL", "nats://elsewhere:4222")
     monkeypatch.setenv("PITWIRE_DATABASE_URL", "postgresql://elsewhere/trading")
     infra = Infra(tmp_path, cache=tmp_path, clock=SystemClock(), on_event=lambda _: None)
-    await infra.start(CONFIG, {})
+    await infra.start_nats(CONFIG, {})
+    await infra.start_postgres()
     await infra.keep_alive(lambda: None)
     assert (infra.nats_url, infra.database_url) == (
         "nats://elsewhere:4222",

@@ -68,24 +68,25 @@ class Infra:
                 found |= {name: server.pid} if server else {}
         return found
 
-    async def start(self, config: PitwireConfig, identities: dict[str, Identity]) -> None:
-        """Starts both at once; what the environment names is taken as it is."""
-        starts: list[Callable[[], object]] = []
-        if not self.nats_url:
-            settings = server_config(config, identities)
-            for key in SERVER_ADDRESS_KEYS:
-                settings.pop(key)
-            settings["logtime_utc"] = True
-            self._nats = NatsServer(settings, self._root / "nats")
-            starts.append(self._nats.start)
-        if not self.database_url:
-            self._postgres = Postgres(self._root / "postgres", cache=self._cache)
-            starts.append(self._postgres.start)
-        await asyncio.gather(*(asyncio.to_thread(start) for start in starts))
-        if self._nats:
-            self.nats_url = self._nats.url
-        if self._postgres:
-            self.database_url = self._postgres.dsn
+    async def start_nats(self, config: PitwireConfig, identities: dict[str, Identity]) -> None:
+        """Starts the bus; one that the environment names is taken as it is."""
+        if self.nats_url:
+            return
+        settings = server_config(config, identities)
+        for key in SERVER_ADDRESS_KEYS:
+            settings.pop(key)
+        settings["logtime_utc"] = True
+        self._nats = NatsServer(settings, self._root / "nats")
+        await asyncio.to_thread(self._nats.start)
+        self.nats_url = self._nats.url
+
+    async def start_postgres(self) -> None:
+        """Starts the database; one that the environment names is taken as it is."""
+        if self.database_url:
+            return
+        self._postgres = Postgres(self._root / "postgres", cache=self._cache)
+        await asyncio.to_thread(self._postgres.start)
+        self.database_url = self._postgres.dsn
 
     async def keep_alive(self, on_restarted: Callable[[], None]) -> None:
         """Starts an embedded server again when it died, until `stop`; `GaveUp` when that does not help."""

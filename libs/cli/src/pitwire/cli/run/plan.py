@@ -11,7 +11,8 @@ from typing import Final
 
 from pitwire.common.config import PitwireConfig
 
-SERVICES: Final = ("market-data", "strategy", "risk-gate", "execution", "persistence")
+PERSISTENCE: Final = "persistence"
+SERVICES: Final = ("market-data", "strategy", "risk-gate", "execution", PERSISTENCE)
 STOP_ORDER: Final = ("strategy", "risk-gate", "execution", "market-data", "persistence")
 """Nothing new is asked for, nothing new is approved, what works is settled, the feed ends, the rows are complete."""
 
@@ -93,9 +94,15 @@ def service_plan(name: str, folder: RunFolder, *, nats_url: str, database_url: s
         "PITWIRE_DATA_DIR": str(folder.root / name),
         "PITWIRE_HEALTH_PORT": "0",
     }
-    if name == "persistence":
+    if name == PERSISTENCE:
         env["PITWIRE_DATABASE_URL"] = database_url
     return ProcessPlan(name, (sys.executable, "-m", f"pitwire.{name.replace('-', '_')}"), env)
+
+
+def migration_plan(folder: RunFolder, database_url: str) -> ProcessPlan:
+    """Brings the schema to this build, then ends."""
+    env = base_env() | {"PITWIRE_CONFIG": str(folder.config), "PITWIRE_DATABASE_URL": database_url}
+    return ProcessPlan("migration", (sys.executable, "-m", "pitwire.persistence", "migrate"), env)
 
 
 def venue_plan(

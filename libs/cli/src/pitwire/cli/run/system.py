@@ -19,7 +19,17 @@ from pitwire.cli.run.health import Health
 from pitwire.cli.run.infra import Infra
 from pitwire.cli.run.pacer import Pacer, VenueControl
 from pitwire.cli.run.pacing import Pace
-from pitwire.cli.run.plan import PACED, SERVICES, STOP_ORDER, ProcessPlan, RunFolder, service_plan, venue_plan
+from pitwire.cli.run.plan import (
+    PACED,
+    PERSISTENCE,
+    SERVICES,
+    STOP_ORDER,
+    ProcessPlan,
+    RunFolder,
+    migration_plan,
+    service_plan,
+    venue_plan,
+)
 from pitwire.cli.run.venue import refuse_unserved, served_symbols
 from pitwire.cli.run.workers import Worker
 from pitwire.cli.servers import ServerError
@@ -38,6 +48,8 @@ BAR_MS: Final = 60_000
 VENUE_START_TIMEOUT_S: Final = 60.0
 READY_TIMEOUT_S: Final = 60.0
 READY_POLL_S: Final = 0.02
+MIGRATION: Final = "migration"
+MIGRATION_TIMEOUT_S: Final = 60.0
 HEALTH_PORT: Final = "health_port"
 VENUE: Final = "venue-sim"
 VENUE_CONTROL: Final = "control"
@@ -75,16 +87,23 @@ class System:
         self._stack = contextlib.AsyncExitStack()
         self._address: VenueAddress | None = None
         self._started_ns = 0
+        self._bus_is_there = asyncio.Event()
 
     async def start(self) -> None:
         """Everything up and ready, the market standing still. `ServerError` or `ConfigError` says what did not."""
         self._started_ns = self.clock.wall_ns()
         self.folder.logs.mkdir(parents=True, exist_ok=True)
+        await asyncio.gather(self._start_trading(), self._start_storing())
+        await self._until_ready()
+        self.leave_address()
+
+    async def _start_trading(self) -> None:
+        """Bus, venue, and the services that need no database: they start while the database does."""
         identities = make_identities(self.folder.identities)
-        await asyncio.gather(self.infra.start(self.config, identities), self._start_venue())
-        write_secret(self.folder.password_file, password_line(self.infra.database_url))
+        await asyncio.gather(self.infra.start_nats(self.config, identities), self._start_venue())
         await apply_topology(self.infra.nats_url, self.folder.identities)
         self.config = load_config(self.folder.config)
+        self._bus_is_there.set()
         self.bus = await NatsBus.connect(
             self.infra.nats_url,
             principal=OPERATOR,
@@ -96,10 +115,23 @@ class System:
         self._stack.push_async_callback(self.bus.close)
         await self.bus.subscribe(subjects.pattern(subjects.HEARTBEAT), self._on_heartbeat)
         for name in SERVICES:
-            plan = service_plan(name, self.folder, nats_url=self.infra.nats_url, database_url=self.infra.database_url)
-            self._add_worker(name, plan).start()
-        await self._until_ready()
-        self.leave_address()
+            if name != PERSISTENCE:
+                self._start_service(name)
+
+    async def _start_storing(self) -> None:
+        """The database, its schema, and persistence, which starts meanwhile and waits for the schema."""
+        await self.infra.start_postgres()
+        write_secret(self.folder.password_file, password_line(self.infra.database_url))
+        await self._bus_is_there.wait()
+        migration = self._add_worker(MIGRATION, migration_plan(self.folder, self.infra.database_url))
+        migration.start()
+        self._start_service(PERSISTENCE)
+        await migration.finished(timeout_s=MIGRATION_TIMEOUT_S)
+        del self.workers[MIGRATION]
+
+    def _start_service(self, name: str) -> None:
+        plan = service_plan(name, self.folder, nats_url=self.infra.nats_url, database_url=self.infra.database_url)
+        self._add_worker(name, plan).start()
 
     def trade(self) -> None:
         """Lets the market go."""
@@ -130,9 +162,8 @@ class System:
     async def stop(self) -> None:
         """Stops what still runs, in order; afterwards no process of this run is left."""
         discovery.remove_current(self.options.data_dir)
-        for name in STOP_ORDER:
+        for name in (MIGRATION, *STOP_ORDER, VENUE):
             await self._stop_worker(name)
-        await self._stop_worker(VENUE)
         await self._stack.aclose()
         await self.infra.stop()
 
