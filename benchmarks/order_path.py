@@ -146,9 +146,7 @@ class Proxy:
             self.took_ms.append((now - sent) / 1e6)
 
     @staticmethod
-    async def _down(
-        outside: aiohttp.ClientWebSocketResponse, inside: web.WebSocketResponse, *, is_feed: bool
-    ) -> None:
+    async def _down(outside: aiohttp.ClientWebSocketResponse, inside: web.WebSocketResponse, *, is_feed: bool) -> None:
         async for message in outside:
             if message.type is WSMsgType.TEXT and not (is_feed and "@bookTicker" in message.data[:64]):
                 await inside.send_str(message.data)
@@ -244,7 +242,10 @@ async def compare(rounds: int, events: int, rate: float) -> None:
     floors: list[float] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        async with SystemUnderTest(folder / "system") as system, Floor(folder / "floor", load_config(SHIPPED_CONFIG)) as floor:
+        async with (
+            SystemUnderTest(folder / "system") as system,
+            Floor(folder / "floor", load_config(SHIPPED_CONFIG)) as floor,
+        ):
             await system.measure(events=200, rate=rate)
             await floor.measure(events=200, rate=rate)
             for _ in range(rounds):

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 import psycopg
 import pytest
 from services.persistence.tests.journal_world import QUOTES, Pair, entries_of
-from services.persistence.tests.test_journal import trading
+from services.persistence.tests.test_journal import spoil, trading
+from services.persistence.tests.test_writer import Told
 
 from pitwire.common.errors import StoreUnavailable, UsageError
 from pitwire.persistence.adapters.memory import MemoryStore
@@ -25,6 +26,7 @@ from pitwire.persistence.core.needs import Needs
 from pitwire.persistence.core.tables import TABLES, Table, Writes
 from pitwire.persistence.core.trading_rows import BalanceRow
 from pitwire.persistence.handlers.reading import read
+from pitwire.persistence.handlers.release import release_stopped
 from pitwire.persistence.migrations import HEAD
 from pitwire.persistence.ports import Cursor, CursorMoved, JournalRewritten, Move, Store, StoreRefused
 
@@ -269,6 +271,26 @@ async def test_only_one_of_two_processes_stores_a_batch(migrated: HasDsn) -> Non
         await store.close()
 
 
+async def test_a_stopped_account_goes_on_from_its_stored_records(store: PostgresStore, migrated: HasDsn) -> None:
+    memory, told, entries = MemoryStore(), Told(), entries_of(trading())
+    await feed(memory, entries)
+    await feed(store, spoil(entries, 12, data=b"?"), batch=5)
+    assert await store.stopped() == [("main", 12)]
+    await release_stopped(store, QUOTES, told)
+    assert await store.stopped() == [("main", 12)]
+    with connect(migrated) as connection:
+        connection.execute("UPDATE quarantined_records SET data = %s", (entries[11].data,))
+    await release_stopped(store, QUOTES, told)
+    assert told.notices[-1].code == "ACCOUNT_ROWS_GO_ON"
+    assert await store.stopped() == []
+    for table in TABLES:
+        if table.name not in {"journal_records", "quarantined_records"}:
+            assert rows(migrated, table) == remembered(memory, table, migrated), table.name
+    with connect(migrated) as connection:
+        found = connection.execute("SELECT sequence, released_at IS NOT NULL FROM quarantined_records").fetchall()
+    assert found == [(12, True)]
+
+
 # ------------------------------------------------------------------------------------------------------------ outages
 async def test_a_server_that_was_killed_is_unavailable_and_then_serves_again(
     store: PostgresStore, migrated: HasDsn
@@ -291,6 +313,7 @@ async def losing_answers(database: HasDsn, marker: bytes) -> AsyncIterator[str]:
     address, _, name = database.dsn.rpartition("/")
     host, port = address.rpartition("@")[2].split(":")
     broken = asyncio.Event()
+    ways: list[asyncio.StreamWriter] = []
 
     async def upwards(client: asyncio.StreamReader, server: asyncio.StreamWriter) -> None:
         while data := await client.read(65_536):
@@ -298,7 +321,6 @@ async def losing_answers(database: HasDsn, marker: bytes) -> AsyncIterator[str]:
             if marker in data and not broken.is_set():
                 broken.set()
                 return
-        server.close()
 
     async def downwards(server: asyncio.StreamReader, client: asyncio.StreamWriter, *, is_first: bool) -> None:
         while data := await server.read(65_536):
@@ -310,15 +332,20 @@ async def losing_answers(database: HasDsn, marker: bytes) -> AsyncIterator[str]:
     async def serve(client: asyncio.StreamReader, answers: asyncio.StreamWriter) -> None:
         is_first = not broken.is_set()
         far, requests = await asyncio.open_connection(host, int(port))
+        ways.extend((answers, requests))
         up = asyncio.create_task(upwards(client, requests))
-        await downwards(far, answers, is_first=is_first)
-        await up
+        down = asyncio.create_task(downwards(far, answers, is_first=is_first))
+        await asyncio.wait((up, down), return_when=asyncio.ALL_COMPLETED if is_first else asyncio.FIRST_COMPLETED)
         requests.close()
+        await asyncio.gather(up, down, return_exceptions=True)
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     mine = server.sockets[0].getsockname()[1]
     async with server:
         yield f"{address.rpartition('@')[0]}@127.0.0.1:{mine}/{name}"
+        for way in ways:
+            way.close()
+        await asyncio.gather(*(way.wait_closed() for way in ways), return_exceptions=True)
 
 
 async def test_an_unknown_commit_is_resolved_by_the_cursor(migrated: HasDsn) -> None:

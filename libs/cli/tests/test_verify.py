@@ -205,7 +205,7 @@ def moved_back(system: System) -> None:
 
 
 def set_aside(system: System) -> None:
-    system.rows["quarantined_records"] = [{"stream": "OMS", "sequence": 3, "reason": "not JSON"}]
+    system.rows["quarantined_records"] = [{"stream": "OMS", "sequence": 3, "reason": "not JSON", "released_at": None}]
 
 
 def float_column(system: System) -> None:

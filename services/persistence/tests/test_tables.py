@@ -15,6 +15,7 @@ from pitwire.persistence.migrations import HEAD, ddl
 from pitwire.persistence.migrations.versions import v0001_journal, v0002_trading, v0003_operations
 
 MIGRATED = {t.name: t for module in (v0001_journal, v0002_trading, v0003_operations) for t in module.TABLES}
+RELEASED = ("quarantined_records", "released_at")
 OWN_OF_THE_DATABASE = {"journal_cursor", "journal_cursor_regressions"}
 
 
@@ -22,7 +23,8 @@ def written_columns(table: ddl.Table) -> list[str]:
     """Columns that the writer fills: not those the server derives or stamps."""
     created = next(iter(table.create()))
     lines = [line.strip() for line in created.splitlines()[1:-2]]
-    return [line.split()[0] for line in lines if "GENERATED" not in line and "DEFAULT now()" not in line]
+    names = [line.split()[0] for line in lines if "GENERATED" not in line and "DEFAULT now()" not in line]
+    return [name for name in names if (table.name, name) != RELEASED]
 
 
 def test_every_row_type_is_its_table() -> None:

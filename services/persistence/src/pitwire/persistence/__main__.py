@@ -17,6 +17,7 @@ from pitwire.persistence.adapters.postgres import PostgresStore
 from pitwire.persistence.adapters.schema import ensure_schema
 from pitwire.persistence.config import Config, database_url_of
 from pitwire.persistence.core.journal import Notice
+from pitwire.persistence.handlers.release import release_stopped
 from pitwire.persistence.handlers.report import ShellReport
 from pitwire.persistence.handlers.watch import JournalLost
 from pitwire.persistence.handlers.writer import Source, StreamWriter, journal_source, other_source
@@ -58,6 +59,7 @@ async def main() -> int:
 
         async def start() -> None:
             await ensure_schema(store, on_trouble=waits)
+            await release_stopped(store, config.quotes, report)
             for source in sources:
                 service.spawn(source.stream, write(source))
 

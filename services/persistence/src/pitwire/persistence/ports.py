@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pitwire.common.errors import PitwireError
+from pitwire.persistence.core.entries import Entry
+from pitwire.persistence.core.journal import Folded
 from pitwire.persistence.core.needs import Found, Needs
 from pitwire.persistence.core.tables import Writes
 
@@ -51,6 +53,15 @@ class Move:
     upto: int
 
 
+class Projection(Protocol):
+    """A batch that knows which rows it needs and what it makes of them."""
+
+    @property
+    def needs(self) -> Needs: ...
+
+    def fold(self, found: Found) -> Folded: ...
+
+
 class Store(Protocol):
     """The tables. Every call may raise `StoreUnavailable`: nothing is known of what it did, asking again is safe."""
 
@@ -72,6 +83,17 @@ class Store(Protocol):
 
     async def hash_at(self, sequence: int) -> str | None:
         """Hash of the journal record that was copied at `sequence`; None where there is none."""
+        ...
+
+    async def stopped(self) -> list[tuple[str, int]]:
+        """Accounts whose rows stopped, each with the sequence of the record that stopped it."""
+        ...
+
+    async def release(self, account: str, project: Callable[[list[Entry]], Projection]) -> None:
+        """Folds the stored records of a stopped account from there on, batch by batch, in one transaction.
+
+        It ends at the first batch that has something to tell: then the account has stopped again.
+        """
         ...
 
     async def close(self) -> None: ...

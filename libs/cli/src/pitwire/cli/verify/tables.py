@@ -19,7 +19,7 @@ READ: Final[dict[str, LiteralString]] = {
     "journal_cursor_regressions": "*",
     "journal_records": "oms_sequence, sha256, "
     "encode(sha256(convert_to(payload::text, 'UTF8')), 'hex') AS payload_sha256",
-    "quarantined_records": "stream, sequence, reason",
+    "quarantined_records": "stream, sequence, reason, released_at",
     "accounts": "*",
     "orders": "*",
     "fills": "*",

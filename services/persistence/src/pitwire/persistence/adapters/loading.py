@@ -8,6 +8,7 @@ from typing import Any, Final, LiteralString, TypeVar
 import psycopg
 from psycopg import sql
 
+from pitwire.persistence.core.entries import Entry
 from pitwire.persistence.core.journal_rows import AccountRow
 from pitwire.persistence.core.needs import Found, Needs
 from pitwire.persistence.core.operations_rows import CommandRow, HaltRow, StrategyRow
@@ -16,6 +17,18 @@ from pitwire.persistence.core.trading_rows import BalanceRow, FillRow, OrderRow,
 
 R = TypeVar("R")
 
+ENTRIES_MAX: Final = 500
+"""Stored records of a stopped account that are folded at once."""
+
+_STORED: Final = """
+SELECT oms_sequence, journal_records.subject, coalesce(schema_header, kind),
+    coalesce(quarantined_records.data, convert_to(payload::text, 'UTF8'))
+FROM journal_records JOIN accounts USING (account)
+LEFT JOIN quarantined_records ON stream = 'OMS' AND sequence = oms_sequence
+WHERE journal_records.account = %s AND oms_sequence > %s
+    AND oms_sequence >= coalesce(stopped_sequence, greatest(ledger_sequence, exec_sequence) + 1)
+ORDER BY oms_sequence LIMIT %s
+"""
 _UNCOVERED: Final = """
 SELECT {columns} FROM fills JOIN accounts USING (account)
 WHERE fills.account = ANY(%s) AND fills.oms_sequence > accounts.covered_sequence
@@ -43,6 +56,12 @@ def load(connection: psycopg.Connection[Any], needs: Needs) -> Found:
         strategies=_rows(connection, StrategyRow, ("account", "strategy"), needs.strategies),
         commands=_rows(connection, CommandRow, ("command_id",), [(name,) for name in needs.commands]),
     )
+
+
+def stored_entries(connection: psycopg.Connection[Any], account: str, after: int) -> list[Entry]:
+    """The next records of a stopped account from the journal copy; the schema of a readable one is its kind alone."""
+    found = connection.execute(_STORED, (account, after, ENTRIES_MAX)).fetchall()
+    return [Entry(sequence, subject, schema, bytes(data)) for sequence, subject, schema, data in found]
 
 
 def _uncovered(connection: psycopg.Connection[Any], accounts: Sequence[str]) -> list[FillRow]:

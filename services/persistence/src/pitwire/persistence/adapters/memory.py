@@ -7,12 +7,14 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 from pitwire.common.errors import StoreUnavailable
-from pitwire.persistence.core.journal_rows import AccountRow, JournalRow
+from pitwire.persistence.core.entries import Entry
+from pitwire.persistence.core.journal import JOURNAL
+from pitwire.persistence.core.journal_rows import AccountRow, JournalRow, QuarantineRow
 from pitwire.persistence.core.needs import Found, Needs
 from pitwire.persistence.core.operations_rows import CommandRow, HaltRow, StrategyRow
 from pitwire.persistence.core.tables import OF_ROW, Table, Writes
 from pitwire.persistence.core.trading_rows import BalanceRow, FillRow, OrderRow, PositionRow
-from pitwire.persistence.ports import Cursor, CursorMoved, JournalRewritten, Move, StoreRefused
+from pitwire.persistence.ports import Cursor, CursorMoved, JournalRewritten, Move, Projection, StoreRefused
 
 R = TypeVar("R")
 
@@ -66,6 +68,27 @@ class MemoryStore:
     async def hash_at(self, sequence: int) -> str | None:
         self._answer()
         return next((row.sha256 for row in self.rows(JournalRow) if row.oms_sequence == sequence), None)
+
+    async def stopped(self) -> list[tuple[str, int]]:
+        self._answer()
+        return [
+            (row.account, row.stopped_sequence) for row in self.rows(AccountRow) if row.stopped_sequence is not None
+        ]
+
+    async def release(self, account: str, project: Callable[[list[Entry]], Projection]) -> None:
+        self._answer()
+        (row,) = (row for row in self.rows(AccountRow) if row.account == account)
+        aside = {kept.sequence: kept for kept in self.rows(QuarantineRow) if kept.stream == JOURNAL}
+        entries = [
+            Entry(stored.oms_sequence, stored.subject, kept.schema_header, kept.data)
+            if (kept := aside.get(stored.oms_sequence))
+            else Entry(stored.oms_sequence, stored.subject, stored.kind, (stored.payload or "").encode())
+            for stored in self.rows(JournalRow)
+            if stored.account == account and stored.oms_sequence >= (row.stopped_sequence or 0)
+        ]
+        batch = project(entries)
+        for table, rows in batch.fold(self._found(batch.needs)).writes.by_table():
+            self._put(table, rows)
 
     async def close(self) -> None:
         self.down = True

@@ -14,12 +14,14 @@ import psycopg
 from psycopg.types.string import TextLoader
 
 from pitwire.common.errors import StoreUnavailable
-from pitwire.persistence.adapters.loading import load
+from pitwire.persistence.adapters.loading import load, stored_entries
 from pitwire.persistence.adapters.statements import documents, statements_of
+from pitwire.persistence.core.entries import Entry
+from pitwire.persistence.core.journal import JOURNAL
 from pitwire.persistence.core.journal_rows import JournalRow
 from pitwire.persistence.core.needs import Found, Needs
 from pitwire.persistence.core.tables import Table, Writes
-from pitwire.persistence.ports import Cursor, CursorMoved, JournalRewritten, Move, StoreRefused
+from pitwire.persistence.ports import Cursor, CursorMoved, JournalRewritten, Move, Projection, StoreRefused
 
 CONNECT_TIMEOUT_S: Final = 5
 STATEMENT_TIMEOUT_MS: Final = 30_000
@@ -35,6 +37,11 @@ _OPTIONS: Final = (
     f"-c idle_in_transaction_session_timeout={IDLE_TIMEOUT_MS} -c timezone=UTC -c client_min_messages=warning"
 )
 _SELECT_CURSOR: Final = "SELECT cursor, stream_epoch FROM journal_cursor WHERE stream = %s"
+_RELEASED: Final = """
+UPDATE quarantined_records SET released_at = now()
+FROM accounts WHERE quarantined_records.account = %s AND accounts.account = quarantined_records.account
+AND released_at IS NULL AND sequence < coalesce(accounts.stopped_sequence, sequence + 1)
+"""
 _FIRST_CURSOR: Final = "INSERT INTO journal_cursor (stream, cursor) VALUES (%s, 0) ON CONFLICT DO NOTHING"
 _SET_CURSOR: Final = """
 INSERT INTO journal_cursor (stream, cursor, stream_epoch) VALUES (%s, %s, %s)
@@ -65,6 +72,12 @@ class PostgresStore:
 
     async def hash_at(self, sequence: int) -> str | None:
         return await self._call(self._hash_at, sequence)
+
+    async def stopped(self) -> list[tuple[str, int]]:
+        return await self._call(self._stopped)
+
+    async def release(self, account: str, project: Callable[[list[Entry]], Projection]) -> None:
+        await self._call(self._release, account, project)
 
     async def close(self) -> None:
         """Ends the connection; a transaction that is still open is rolled back by the server."""
@@ -132,6 +145,29 @@ class PostgresStore:
                 "SELECT sha256 FROM journal_records WHERE oms_sequence = %s", (sequence,)
             ).fetchone()
         return row[0] if row else None
+
+    @staticmethod
+    def _stopped(connection: psycopg.Connection[Any]) -> list[tuple[str, int]]:
+        with connection.transaction():
+            return connection.execute(
+                "SELECT account, stopped_sequence FROM accounts WHERE stopped_sequence IS NOT NULL ORDER BY account"
+            ).fetchall()
+
+    def _release(
+        self, connection: psycopg.Connection[Any], account: str, project: Callable[[list[Entry]], Projection]
+    ) -> None:
+        with connection.transaction():
+            _locked_cursor(connection, JOURNAL)
+            after = -1
+            while entries := stored_entries(connection, account, after):
+                batch = project(entries)
+                folded = batch.fold(load(connection, batch.needs))
+                for table, rows in folded.writes.by_table():
+                    (self._upsert if table.newest_by else self._add_missing)(connection, table, rows)
+                if folded.notices:
+                    break
+                after = entries[-1].sequence
+            connection.execute(_RELEASED, (account,))
 
     def _commit(
         self, connection: psycopg.Connection[Any], move: Move, needs: Needs, fold: Callable[[Found], Writes]

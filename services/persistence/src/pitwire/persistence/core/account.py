@@ -47,10 +47,11 @@ class AccountFold:
         positions: PositionBook,
         uncovered: Iterable[FillRow],
         strategies: Iterable[StrategyRow],
+        is_released: bool = False,
     ) -> None:
         self.account = account
         self.stopped: tuple[int, str] | None = None
-        if row is not None and row.stopped_sequence is not None:
+        if row is not None and row.stopped_sequence is not None and not is_released:
             self.stopped = (row.stopped_sequence, row.stopped_reason or "")
         self._quote = row.quote if row else quote
         self._incarnation = row.incarnation if row else ""

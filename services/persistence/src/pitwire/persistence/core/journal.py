@@ -42,12 +42,16 @@ class Folded:
 
 
 class JournalBatch:
-    """A run of consecutive journal records. `quotes` names the quote currency of each configured account."""
+    """A run of consecutive journal records. `quotes` names the quote currency of each configured account.
 
-    def __init__(self, batch: Sequence[Read], quotes: Mapping[str, str]) -> None:
+    `released`: an account that had stopped goes on with these, its own records; their copies are stored already.
+    """
+
+    def __init__(self, batch: Sequence[Read], quotes: Mapping[str, str], *, released: str = "") -> None:
         self.needs: Needs = needs_of(batch)
         self._batch = batch
         self._quotes = quotes
+        self._released = released
 
     def fold(self, found: Found) -> Folded:
         """The rows after this batch, given the rows before it."""
@@ -56,7 +60,8 @@ class JournalBatch:
         halts = HaltBook(found.halts)
         writes, notices = Writes(), list[Notice]()
         for read in self._batch:
-            writes.add(_journal_row(read))
+            if not self._released:
+                writes.add(_journal_row(read))
             if read.message is None:
                 notices.append(_set_aside(read, accounts, halts, writes))
             elif isinstance(read.message, Halt):
@@ -88,6 +93,7 @@ class JournalBatch:
             ),
             uncovered=(row for row in found.uncovered if row.account == account),
             strategies=(row for row in found.strategies if row.account == account),
+            is_released=account == self._released,
         )
 
 

@@ -15,13 +15,13 @@ from pitwire.common.errors import BusUnavailable, InvariantBroken, StoreUnavaila
 from pitwire.common.schemas.market import Candle
 from pitwire.persistence.core.entries import Entry, Read
 from pitwire.persistence.core.journal import JOURNAL, Folded, JournalBatch, Notice
-from pitwire.persistence.core.needs import Found, Needs
+from pitwire.persistence.core.needs import Found
 from pitwire.persistence.core.others import StreamBatch
 from pitwire.persistence.core.tables import Writes
 from pitwire.persistence.handlers.inbox import Inbox
 from pitwire.persistence.handlers.reading import read
 from pitwire.persistence.handlers.watch import StreamBehind, StreamWatch
-from pitwire.persistence.ports import CursorMoved, Move, Store, StoreRefused
+from pitwire.persistence.ports import CursorMoved, Move, Projection, Store, StoreRefused
 
 JOURNAL_BATCH_MAX: Final = 500
 """Records in one transaction: a few tens of milliseconds of work and a few megabytes, even while catching up."""
@@ -33,15 +33,6 @@ INBOX_RECORDS_MAX: Final = 500
 RETRY_WAIT_MIN_S: Final = 0.05
 RETRY_WAIT_MAX_S: Final = 5.0
 T = TypeVar("T")
-
-
-class Projection(Protocol):
-    """A batch that knows which rows it needs and what it makes of them."""
-
-    @property
-    def needs(self) -> Needs: ...
-
-    def fold(self, found: Found) -> Folded: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,7 @@ reason           text NOT NULL                      | why it was set aside
 account          text                               | whose rows stopped because of it; null = nobody had to stop
 data             bytea NOT NULL                     | the stored bytes, unchanged
 quarantined_at   timestamptz NOT NULL DEFAULT now() | wall clock of the database
+released_at      timestamptz                        | a later build could read it, and its rows were made then
         """,
         ("stream", "sequence"),
     ),
