@@ -53,6 +53,7 @@ check: $(STAMP) $(CHECK_STAMP) ## Format, lint, strict types (two checkers), imp
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
+	@for tests in $(wildcard services/*-*/tests); do $(PY) -m mypy $$tests || exit 1; done
 	@$(VENV)/bin/basedpyright
 	@$(VENV)/bin/lint-imports
 

@@ -21,7 +21,7 @@ class EveryQuote:
     def __init__(self, params: EveryQuoteParams) -> None:
         self.params = params
 
-    def on_quote(self, quote: Quote, portfolio: Portfolio) -> Order:
+    def on_quote(self, quote: Quote, _portfolio: Portfolio) -> Order:
         """One order, whatever is held or working."""
         return Order(
             side=Side.BUY,

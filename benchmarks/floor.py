@@ -17,7 +17,7 @@ import time
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import aiohttp
 import orjson
@@ -157,7 +157,7 @@ class Floor:
         self._probe = Probe()
         self._number = 0
 
-    async def __aenter__(self) -> Floor:
+    async def __aenter__(self) -> Self:
         keys = self._folder / "keys"
         self._folder.mkdir(parents=True, exist_ok=True)
         server = await self._stack.enter_async_context(

@@ -166,7 +166,7 @@ def test_a_limit_can_be_tightened_and_is_shown_from_the_ledger(run: Run) -> None
 
 def test_a_paused_strategy_is_shown_as_paused_until_it_is_released(run: Run) -> None:
     def state() -> str:
-        return next(row["state"] for row in run.pitwire("strategies")[1] if row["strategy"] == "momentum")
+        return str(next(row["state"] for row in run.pitwire("strategies")[1] if row["strategy"] == "momentum"))
 
     assert run.pitwire("pause", "momentum", "--reason", "test")[0] == 0
     run.until("the pause", lambda: state() == "paused: test")

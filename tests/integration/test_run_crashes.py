@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,10 @@ def fills(run: Run) -> int:
     return sum(row["fills"] for row in found) if code == 0 else -1
 
 
+def replaced(run: Run, victim: str, before: int) -> bool:
+    return bool(run.current()["pids"].get(victim, before) != before)
+
+
 def test_a_run_survives_the_death_of_each_of_its_processes_and_verify_holds(tmp_path: Path) -> None:
     with running(tmp_path, "--speed", "600") as run:
         run.until_trading()
@@ -28,7 +33,7 @@ def test_a_run_survives_the_death_of_each_of_its_processes_and_verify_holds(tmp_
         for victim in VICTIMS:
             before = run.current()["pids"][victim]
             os.kill(before, signal.SIGKILL)
-            run.until(f"another {victim}", lambda v=victim, b=before: run.current()["pids"].get(v, b) != b)
+            run.until(f"another {victim}", partial(replaced, run, victim, before))
             run.until(f"everything ready after {victim}", run.all_ready, timeout_s=60)
         at_end = fills(run)
         run.until("trading after all of them", lambda: fills(run) > at_end, timeout_s=60)

@@ -58,8 +58,7 @@ async def test_a_quarantined_record_is_kept_whole_with_its_place(real_world: Nat
     async with service.Service("risk-gate", settings(real_world, "risk-gate", tmp_path)) as shell:
         await shell.quarantine(Record("int.1.a.b", b"\xff{", sequence=9), "not JSON", stream="INTENT")
         async with asyncio.timeout(5):
-            async for batch in reader.read("DLQ", (subjects.EVERY_DEAD_LETTER,), after=0):
-                if batch:
-                    break
+            batches = reader.read("DLQ", (subjects.EVERY_DEAD_LETTER,), after=0)
+            batch = await anext(batch async for batch in batches if batch)
         letter = codec.decode(DeadLetter, batch[0].data, subject=batch[0].subject)
     assert (letter.sequence, letter.stream, letter.reason, letter.payload_base64) == (9, "INTENT", "not JSON", "/3s=")

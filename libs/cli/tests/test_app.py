@@ -15,7 +15,7 @@ import typer.main
 from pitwire.cli.app import app
 from pitwire.cli.commands import look, operate, options, run, tools
 
-HELP_MAX_S = 0.25
+HELP_RATIO_MAX = 2.5
 HELP_TRIES = 12
 FIXED = {
     "up", "venue", "status", "verify", "positions", "orders", "fills", "pnl", "strategies", "limits", "order", "halt",
@@ -59,16 +59,18 @@ def test_shared_options_are_spelled_the_same_everywhere() -> None:
                 assert parameter.envvar == "PITWIRE_DATA_DIR", name
 
 
-def test_help_takes_a_quarter_of_a_second_of_the_processor(tmp_path: Path) -> None:
-    """Its own time, not the clock's: other tests run beside this one."""
-    took: list[float] = []
+def test_help_costs_little_more_than_the_library_that_prints_it(tmp_path: Path) -> None:
+    """Processor time beside a floor in the same run: neither the clock nor the machine's speed decides."""
+    ratios: list[float] = []
     for _ in range(HELP_TRIES):
         began = own_seconds_of_children()
+        subprocess.run([sys.executable, "-c", "import click"], check=True)
+        between = own_seconds_of_children()
         assert pitwire("--help", cwd=tmp_path).returncode == 0
-        took.append(own_seconds_of_children() - began)
-        if took[-1] < HELP_MAX_S:
+        ratios.append((own_seconds_of_children() - between) / (between - began))
+        if ratios[-1] < HELP_RATIO_MAX:
             return
-    pytest.fail(f"the quickest of {HELP_TRIES} took {min(took):.3f} s")
+    pytest.fail(f"the best of {HELP_TRIES} took {min(ratios):.2f} times the floor")
 
 
 def own_seconds_of_children() -> float:

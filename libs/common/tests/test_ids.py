@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,13 @@ from hypothesis import strategies as st
 from pitwire.common import ids
 from pitwire.common.errors import InvalidName
 
-INPUTS = {"incarnation": "i1", "account": "main", "strategy": "momentum", "intent_no": 7, "intent_bytes": b"{}"}
+INPUTS: dict[str, Any] = {
+    "incarnation": "i1",
+    "account": "main",
+    "strategy": "momentum",
+    "intent_no": 7,
+    "intent_bytes": b"{}",
+}
 
 
 def test_partition_is_crc32_modulo_64_for_ever() -> None:
@@ -32,7 +40,7 @@ def test_client_order_id_is_the_same_for_the_same_intent() -> None:
         {"child": 1},
     ],
 )
-def test_client_order_id_differs_when_any_input_differs(change: dict[str, object]) -> None:
+def test_client_order_id_differs_when_any_input_differs(change: dict[str, Any]) -> None:
     assert ids.client_order_id(**{**INPUTS, **change}) != ids.client_order_id(**INPUTS)
 
 

@@ -66,7 +66,7 @@ def new_identity(name: str, account: NatsAccount) -> Identity:
     """A fresh nkey pair for one principal."""
     seed = nkeys.encode_seed(random_bytes(SEED_BYTES), nkeys.PREFIX_BYTE_USER)
     pair = nkeys.from_seed(seed)
-    return Identity(name, account, pair.public_key.decode(), seed.decode())
+    return Identity(name, account, bytes(pair.public_key).decode(), seed.decode())
 
 
 def identity_names() -> tuple[tuple[str, NatsAccount], ...]:
@@ -88,7 +88,7 @@ def make_identities(folder: Path) -> dict[str, Identity]:
         path = folder / f"{name}.nk"
         if path.exists():
             seed = path.read_text(encoding="ascii").strip()
-            found[name] = Identity(name, account, nkeys.from_seed(seed.encode()).public_key.decode(), seed)
+            found[name] = Identity(name, account, bytes(nkeys.from_seed(seed.encode()).public_key).decode(), seed)
             continue
         identity = new_identity(name, account)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

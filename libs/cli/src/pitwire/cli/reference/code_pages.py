@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterator
+from typing import Final
 
 from pitwire.cli.reference import markdown as md
 from pitwire.cli.reference.meanings import DENIALS, NOT_SENT
 from pitwire.common import errors
 from pitwire.common.enums import DenialCode, NotSentReason
 from pitwire.common.errors import PitwireError
+
+PACKAGES_WITH_ERRORS: Final = ("pitwire.common", "pitwire.cli")
 
 
 def denial_codes_page() -> str:
@@ -37,7 +40,7 @@ def errors_page() -> str:
     rows = [
         [md.code(error.code), error.__name__, " ".join((error.__doc__ or "").split())]
         for error in sorted(set(_all_errors(PitwireError)), key=lambda error: error.code)
-        if error.__module__.startswith(("pitwire.common", "pitwire.cli"))
+        if error.__module__.startswith(PACKAGES_WITH_ERRORS)
     ]
     return md.page(
         "Errors",
@@ -55,7 +58,9 @@ def _all_errors(base: type[PitwireError]) -> Iterator[type[PitwireError]]:
 
 
 def _modules_with_errors() -> list[str]:
-    """Every module of the command, so that an error defined anywhere in it is found."""
-    package = importlib.import_module("pitwire.cli")
-    found = pkgutil.walk_packages(package.__path__, "pitwire.cli.")
-    return sorted(module.name for module in found if not module.name.endswith("__main__"))
+    """Every module that may define an error: the page must not depend on what else was imported before."""
+    found: list[str] = []
+    for name in PACKAGES_WITH_ERRORS:
+        package = importlib.import_module(name)
+        found += (module.name for module in pkgutil.walk_packages(package.__path__, f"{name}."))
+    return sorted(name for name in found if not name.endswith("__main__"))

@@ -315,13 +315,14 @@ def _args_of(verb: CommandVerb) -> set[str]:
     """The arguments a verb takes; any other would silently widen what is meant, so it is refused."""
     if verb is CommandVerb.LIMITS:
         return set(AccountLimits.model_fields) - {"limits_version"}
-    return {
+    args: dict[CommandVerb, set[str]] = {
         CommandVerb.RESUME: {"halts"},
         CommandVerb.PAUSE: {"strategy", "paused"},
         CommandVerb.ORDER: {*ORDER_ARGS, "reduce_only", "strategy"},
         CommandVerb.CANCEL: {*SCOPE_ARGS, "client_order_id"},
         CommandVerb.FLATTEN: set(SCOPE_ARGS),
-    }[verb]
+    }
+    return args[verb]
 
 
 def _line(verdict: Verdict) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 from pitwire.common.clock import random_token
 from pitwire.common.config import PitwireConfig
@@ -36,9 +37,9 @@ async def open_account(gate: AccountGate, config: PitwireConfig, *, leader: str)
 
 
 def _leadership(gate: AccountGate, leader: str) -> Message:
-    place = gate.place()
+    place: dict[str, Any] = {**gate.place(), "epoch": gate.state.epoch + 1}
     del place["ts_market_ns"]
-    return LeaderChanged(**{**place, "epoch": gate.state.epoch + 1}, service="risk-gate", leader=leader)
+    return LeaderChanged(**place, service="risk-gate", leader=leader)
 
 
 def _incarnation(gate: AccountGate) -> Message | None:
