@@ -15,7 +15,7 @@ from typing import Any, Final, Self
 import uvloop
 from prometheus_client import CollectorRegistry
 
-from pitwire.common import codec, registry, subjects
+from pitwire.common import codec, crashpoints, registry, subjects
 from pitwire.common.bus.nats import NatsBus
 from pitwire.common.bus.port import Record
 from pitwire.common.clock import NS_PER_S, Clock, SystemClock, random_token
@@ -50,6 +50,7 @@ class Service:
     def __init__(self, name: str, settings: ServiceSettings, *, config_hash: str = "") -> None:
         self.name = name
         self.settings = settings
+        crashpoints.arm(settings.crashpoint)
         self.instance = random_token(4)
         self.clock: Clock = SystemClock()
         self.log: Log = set_up_logging(name, settings.slot, settings.log_level)

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from pitwire.common import codec, subjects, topology
 from pitwire.common.bus.port import Record
+from pitwire.common.crashpoints import CrashPoint, crashpoint
 from pitwire.common.enums import AlertSeverity, DataQuality
 from pitwire.common.errors import BusUnavailable, DecodeError, LostRace, OutcomeUnknown, TransientError
 from pitwire.common.ids import content_hash
@@ -95,6 +96,7 @@ class VenueHandlers:
                     last_open_ns = codec.decode(Candle, stored.data, subject=subject).open_time_ns
                 self._core.resume_candles(instrument, interval, last_open_ns=last_open_ns)
         self._history_wanted.set()
+        crashpoint(CrashPoint.FEED_RESUMED)
 
     async def publish_instruments(self) -> None:
         """Definitions as the venue has them now, stored where they changed."""
@@ -105,6 +107,7 @@ class VenueHandlers:
             stored = await self._shell.bus.last(topology.INSTRUMENTS.name, subject)
             if stored is None or stored.data != data:
                 await self._shell.bus.append(subject, data, codec.headers_for(definition))
+        crashpoint(CrashPoint.FEED_DEFINED)
 
     async def refresh_instruments(self) -> None:
         """Repeats `publish_instruments` for ever; what fails is told and tried again at the next turn."""
@@ -131,6 +134,7 @@ class VenueHandlers:
             quote = self._core.on_quote(tick, recv_ns)
             if quote is not None:
                 await self._publish_market(quote, subjects.quote(quote.instrument_id), "quote")
+                crashpoint(CrashPoint.FEED_QUOTE_PUBLISHED)
         elif isinstance(tick, TradeTick):
             trade = self._core.on_trade(tick, recv_ns)
             if trade is not None:
@@ -216,6 +220,7 @@ class VenueHandlers:
                     await asyncio.sleep(HISTORY_WAIT_S)
                     continue
                 failures = 0
+                crashpoint(CrashPoint.FEED_HISTORY)
                 await self._take(self._core.on_history(request, bars, self._shell.clock.wall_ns()))
             if self._core.history_requests():
                 continue
@@ -226,8 +231,10 @@ class VenueHandlers:
         """Stores candles in order, each exactly once, and says so: others wait for this news."""
         while True:
             candle = await self._candles.get()
+            crashpoint(CrashPoint.FEED_CANDLE_CLOSED)
             with self._tracing.span("candle", instrument=candle.instrument_id) as trace:
                 await self._store(candle, trace)
+            crashpoint(CrashPoint.FEED_CANDLE_STORED)
             self._unwritten_ns.remove(candle.close_time_ns)
             self._shell.progress(ts_market_ns=candle.close_time_ns, now=True)
             self._metrics.messages.labels(self._core.venue, "candle").inc()

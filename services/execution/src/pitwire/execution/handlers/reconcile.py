@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from pitwire.common.crashpoints import CrashPoint, crashpoint
 from pitwire.common.enums import AlertSeverity
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.execution.core.backoff import Backoff, Fraction
@@ -46,6 +47,7 @@ class Reconciler:
         while True:
             await self._due()
             desk.wanted.clear()
+            crashpoint(CrashPoint.EXECUTION_RECONCILE_BEGUN)
             try:
                 differences = await self.once()
             except VenueTrouble as trouble:
@@ -58,6 +60,7 @@ class Reconciler:
                 desk.wanted.set()
                 await asyncio.sleep(backoff.next_wait_s())
                 continue
+            crashpoint(CrashPoint.EXECUTION_RECONCILED)
             backoff.reset()
             failures = 0
             self._metrics.reconciles.labels(desk.name).inc()

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from pitwire.common import codec
+from pitwire.common.crashpoints import CrashPoint, crashpoint
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.execution.core.approvals import Setup
 from pitwire.execution.core.backoff import Fraction
@@ -99,6 +100,7 @@ class Runtime:
                 continue
             spawn(f"writer {desk.account}", desk.writer.run())
             await desk.writer.lead(self._leader)
+            crashpoint(CrashPoint.EXECUTION_LEADS)
             await desk.led.wait()
             for name, venue in desk.venues.items():
                 reconciler = Reconciler(venue, self._instruments, self._shell, self._metrics, self._fraction)
@@ -112,6 +114,7 @@ class Runtime:
             desk.stopping = True
             if desk.core.leading:
                 desk.withdraw("execution stops")
+        crashpoint(CrashPoint.EXECUTION_WITHDRAWN)
         for _ in range(QUIET_POLLS_MAX):
             if all(desk.is_quiet for desk in self.desks):
                 return

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol
 
 from pitwire.common.bus.port import Record
 from pitwire.common.clock import NS_PER_S
+from pitwire.common.crashpoints import CrashPoint, crashpoint
 from pitwire.common.enums import AlertSeverity
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.execution.core.actions import Cancel, FetchTrades, Investigate
@@ -94,6 +95,7 @@ class VenueDesk:
     # -- what the venue says -----------------------------------------------------------------------------------------
 
     def on_facts(self, facts: OrderFacts) -> None:
+        crashpoint(CrashPoint.EXECUTION_WORD_HEARD)
         try:
             self.desk.told(facts, self.name)
         except Exception as error:  # noqa: BLE001 - whoever calls may swallow it: the process ends instead
@@ -148,7 +150,9 @@ class VenueDesk:
             instrument_id = entry.told.instrument_id
             async with self._cancel_slots:
                 self._metrics.cancels.inc()
+                crashpoint(CrashPoint.EXECUTION_CANCEL_DUE)
                 answer = await self.venue.cancel_order(instrument_id, client_order_id)
+            crashpoint(CrashPoint.EXECUTION_CANCEL_ANSWERED)
             if isinstance(answer, Canceled):
                 self.desk.told(answer.facts, self.name)
             elif isinstance(answer, CancelFailed):
@@ -181,8 +185,10 @@ class VenueDesk:
                 await pause(nudge, wait_s)
                 continue
             try:
+                crashpoint(CrashPoint.EXECUTION_DOUBT_ASKED)
                 async with self._question_slots:
                     facts = await self._ask_both(entry.told.instrument_id, client_order_id)
+                crashpoint(CrashPoint.EXECUTION_DOUBT_ANSWERED)
                 self.desk.perform(core.checked(client_order_id, facts, started_ns, clock.wall_ns()))
             except VenueTrouble as trouble:
                 self._shell.log.warning("order in doubt", client_order_id=client_order_id, reason=str(trouble))

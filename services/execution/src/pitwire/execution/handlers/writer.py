@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from pitwire.common import subjects
+from pitwire.common.crashpoints import CrashPoint, crashpoint
 from pitwire.common.enums import AlertSeverity, ExecType
 from pitwire.common.errors import AppendRefused, BusUnavailable
 from pitwire.common.journal import FencedWriter
 from pitwire.common.schemas.base import Message
-from pitwire.common.schemas.execution import ExecEvent, ExecReport, NotSent
+from pitwire.common.schemas.execution import ExecEvent, ExecReport, NotSent, Submitting
 from pitwire.common.schemas.ledger import LeaderChanged
 from pitwire.execution.core.fold import SERVICE, ExecutionCore
 from pitwire.execution.handlers.metrics import Metrics
@@ -24,6 +25,11 @@ URGENT_IN_A_ROW_MAX: Final = 8
 
 REFUSED_WAIT_S: Final = 1.0
 
+APPENDED: Final[Mapping[type[ExecEvent], CrashPoint]] = {
+    Submitting: CrashPoint.EXECUTION_SUBMITTING_APPENDED,
+    NotSent: CrashPoint.EXECUTION_NOT_SENT_APPENDED,
+    ExecReport: CrashPoint.EXECUTION_REPORT_APPENDED,
+}
 Job = tuple[Callable[[], ExecEvent | None], str]
 """What makes the event, and the trace it belongs to."""
 
@@ -141,6 +147,8 @@ class ExecWriter:
                     return None
                 placed = {"exec_no": core.place.exec_no + 1, "epoch": core.place.epoch}
                 attempt = event.model_copy(update=placed)
+                if isinstance(event, ExecReport):
+                    crashpoint(CrashPoint.EXECUTION_REPORT_MADE)
             return attempt if attempt.exec_no > core.place.exec_no else None
 
         while True:
@@ -159,9 +167,11 @@ class ExecWriter:
             self._metrics.races.inc(self._fenced.races_lost)
             self._fenced.races_lost = 0
         if attempt is not None:
-            self._count(attempt)
+            self._appended(attempt)
 
-    def _count(self, event: ExecEvent) -> None:
+    def _appended(self, event: ExecEvent) -> None:
+        if (point := APPENDED.get(type(event))) is not None:
+            crashpoint(point)
         kind = event.exec_type.value if isinstance(event, ExecReport) else type(event).__name__
         self._metrics.events.labels(kind).inc()
         if isinstance(event, NotSent):

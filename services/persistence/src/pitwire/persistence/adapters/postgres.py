@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 import psycopg
 from psycopg.types.string import TextLoader
 
+from pitwire.common.crashpoints import CrashPoint, crashpoint
 from pitwire.common.errors import StoreUnavailable
 from pitwire.persistence.adapters.loading import load, stored_entries
 from pitwire.persistence.adapters.statements import documents, statements_of
@@ -193,12 +194,15 @@ class PostgresStore:
                 return False
             if found != move.after:
                 raise CursorMoved(stream=move.stream, expected=move.after, found=found)
+            crashpoint(CrashPoint.ROWS_LOCKED)
             for table, rows in fold(load(connection, needs)).by_table():
                 if table.newest_by is None:
                     add(connection, table, rows)
                 else:
                     self._upsert(connection, table, rows)
+            crashpoint(CrashPoint.ROWS_WRITTEN)
             connection.execute(_SET_CURSOR, (move.stream, move.upto, move.epoch))
+            crashpoint(CrashPoint.ROWS_CURSOR_MOVED)
         return True
 
     @staticmethod

@@ -10,6 +10,7 @@ from typing import Final, Protocol, TypeVar
 
 from pitwire.common.bus.port import Bus
 from pitwire.common.clock import Clock
+from pitwire.common.crashpoints import CrashPoint, crashpoint
 from pitwire.common.enums import AlertSeverity
 from pitwire.common.errors import BusUnavailable, InvariantBroken, StoreUnavailable
 from pitwire.common.schemas.market import Candle
@@ -90,6 +91,7 @@ class StreamWriter:
     async def run(self) -> None:
         while True:
             cursor = await self._patiently(partial(self._store.cursor, self._source.stream))
+            crashpoint(CrashPoint.ROWS_CURSOR_READ)
             self._after, self._epoch = await self._patiently(partial(self._watch.begin, cursor))
             if self._after < cursor.sequence:
                 await self._began_anew(cursor.sequence)
@@ -129,6 +131,7 @@ class StreamWriter:
     async def _store_from(self, inbox: Inbox) -> None:
         while True:
             entries = await inbox.take(self._batch_max)
+            crashpoint(CrashPoint.ROWS_BATCH_READ)
             if self._source.is_journal:
                 self._watch.refuse_gap(self._after, entries)
             await self._store_reads([read(entry) for entry in entries], waiting=len(inbox))
@@ -173,6 +176,7 @@ class StreamWriter:
             self._after = moved.found
             await self._commit(reads, waiting=waiting)
             return
+        crashpoint(CrashPoint.ROWS_COMMITTED)
         self._after = upto
         self._report.stored(
             self._source.stream,

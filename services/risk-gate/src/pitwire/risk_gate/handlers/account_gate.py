@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 from pitwire.common import codec, subjects, topology
 from pitwire.common.bus.port import Record
 from pitwire.common.clock import NS_PER_MS, NS_PER_S
+from pitwire.common.crashpoints import CrashPoint, crashpoint
 from pitwire.common.enums import AlertSeverity, CancelPolicy, HaltScope
 from pitwire.common.errors import AppendRefused, BusUnavailable, DecodeError, InvariantBroken, LostRace, PitwireError
 from pitwire.common.instruments import InstrumentRegistry
@@ -106,6 +107,7 @@ class AccountGate:
                     await self._halt_account(record, str(fault))
                     return
             if not batch:
+                crashpoint(CrashPoint.GATE_FOLDED)
                 self._caught_up.set()
             else:
                 self._service.progress(cursor=batch[-1].sequence, lag=batch[-1].pending)
@@ -184,6 +186,8 @@ class AccountGate:
             if self.stopped:
                 return
             self._intents.extend(_intent_input(record) for record in batch)
+            if batch:
+                crashpoint(CrashPoint.GATE_INTENT_READ)
             self._wake.set()
             while len(self._intents) > INTENTS_WAITING_MAX:
                 self._room.clear()
@@ -260,12 +264,17 @@ class AccountGate:
             await self.save_snapshot()
         for make in (self._day, self._decision, self._quarantine, self._marks):
             if await self.write(make, trace=self._trace() if make == self._decision else ""):
+                if make == self._decision:
+                    crashpoint(CrashPoint.GATE_DECISION_APPENDED)
+                elif make == self._marks:
+                    crashpoint(CrashPoint.GATE_MARKS_APPENDED)
                 return True
         return False
 
     async def save_snapshot(self) -> None:
         """Keeps the state at the last ledger record; a failure costs only a longer start, so it is only told."""
         self._snapshot_no = self._ledger.ledger_no
+        crashpoint(CrashPoint.GATE_SNAPSHOT_DUE)
         try:
             await self._snapshots.save(
                 self._ledger, oms_sequence=self._ledger.ledger_sequence, ts_ns=self._service.clock.wall_ns()
@@ -273,6 +282,8 @@ class AccountGate:
         except PitwireError as error:
             text = f"snapshot at ledger record {self._snapshot_no} not kept: {error}"
             await self._service.alert(AlertSeverity.WARNING, "SNAPSHOT", text, account=self.state.account)
+            return
+        crashpoint(CrashPoint.GATE_SNAPSHOT_STORED)
 
     def advance(self) -> None:
         """Applies what was read, which the next record will cover: decisions are made on that state."""
@@ -308,6 +319,7 @@ class AccountGate:
         if not batch:
             return None
         verdicts, marks = self.decide(batch)
+        crashpoint(CrashPoint.GATE_DECIDED)
         return RiskDecision(
             **self.place(intent_sequence=batch[-1].sequence),
             incarnation=self.state.incarnation,
@@ -326,6 +338,7 @@ class AccountGate:
             return None
         self._marks_ns = now
         self.advance()
+        crashpoint(CrashPoint.GATE_MARKED)
         return MarksRecorded(**self.place(), marks=core.new_marks(self.state, marks)[: core.MARKS_MAX])
 
     def _trace(self) -> str:
@@ -358,6 +371,7 @@ async def recovered_state(service: Shell, account: str, quote: str) -> AccountSt
     state = await store.load(AccountState.restore, last_sequence=stream.last_sequence, on_bad=bad.append)
     for text in bad:
         await service.alert(AlertSeverity.WARNING, "SNAPSHOT", text, account=account)
+    crashpoint(CrashPoint.GATE_RESTORED)
     return state or AccountState(account, quote)
 
 

@@ -12,6 +12,7 @@ from pitwire.common import codec, subjects, topology
 from pitwire.common.bus.port import Record
 from pitwire.common.clock import NS_PER_MS
 from pitwire.common.config import explain
+from pitwire.common.crashpoints import CrashPoint, crashpoint
 from pitwire.common.enums import CommandStatus, CommandVerb, OrderType, Side
 from pitwire.common.errors import DecodeError, UsageError
 from pitwire.common.ids import MANUAL_STRATEGY
@@ -76,7 +77,9 @@ class CommandDesk:
         answer = subjects.command_result(command.operator, command.command_id)
         if await self._service.bus.last(topology.CONTROL.name, answer) is not None:
             return
+        crashpoint(CrashPoint.GATE_COMMAND_READ)
         status, text, data, sequence = await self._outcome(command, record.sequence)
+        crashpoint(CrashPoint.GATE_COMMAND_DONE)
         result = CommandResult(
             command_id=command.command_id,
             operator=command.operator,
@@ -90,6 +93,7 @@ class CommandDesk:
         await self._service.bus.append(
             answer, codec.encode(result), codec.headers_for(result), message_id=f"res-{command.command_id}"
         )
+        crashpoint(CrashPoint.GATE_COMMAND_ANSWERED)
 
     async def _outcome(self, command: Command, sequence: int) -> Outcome:
         gate = self._gates.get(command.account)

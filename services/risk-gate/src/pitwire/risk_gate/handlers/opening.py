@@ -8,6 +8,7 @@ from typing import Any
 
 from pitwire.common.clock import random_token
 from pitwire.common.config import PitwireConfig
+from pitwire.common.crashpoints import CrashPoint, crashpoint
 from pitwire.common.ids import EXTERNAL_STRATEGY, MANUAL_STRATEGY
 from pitwire.common.schemas.base import Message
 from pitwire.common.schemas.ledger import (
@@ -24,6 +25,7 @@ from pitwire.risk_gate.handlers.account_gate import AccountGate
 async def open_account(gate: AccountGate, config: PitwireConfig, *, leader: str) -> None:
     """Idempotent: each record is written only if the ledger does not say it yet, so a crash in between is mended."""
     await gate.write(lambda: _leadership(gate, leader))
+    crashpoint(CrashPoint.GATE_LEADS)
     await gate.write(lambda: _incarnation(gate))
     account = config.accounts[gate.state.account]
     venue_account = next(iter(config.venue_accounts_of(gate.state.account)), "none")

@@ -6,6 +6,7 @@ import asyncio
 
 from pitwire.common import codec, subjects, topology
 from pitwire.common.bus.port import Record
+from pitwire.common.crashpoints import CrashPoint, crashpoint
 from pitwire.common.errors import DecodeError, InvariantBroken
 from pitwire.common.schemas.ledger import LeaderChanged, LedgerEvent
 from pitwire.common.shell import Shell
@@ -38,6 +39,7 @@ class JournalReader:
                 self._shell.progress(cursor=batch[-1].sequence, lag=batch[-1].pending)
             elif not self._caught_up.is_set():
                 self._desk.go_live()
+                crashpoint(CrashPoint.STRATEGY_FOLDED)
                 self._caught_up.set()
 
     def _on_record(self, record: Record) -> None:
@@ -52,6 +54,8 @@ class JournalReader:
             return
         try:
             if record.subject == self._ledger_subject and isinstance(message, LedgerEvent | LeaderChanged):
+                if self._caught_up.is_set():
+                    crashpoint(CrashPoint.STRATEGY_ANSWER_READ)
                 self._outbox.put(self._desk.on_ledger(record.sequence, message, record.data, self._cause(record)))
             elif (covered := as_covered(message)) is not None:
                 self._desk.on_covered(record.sequence, covered)

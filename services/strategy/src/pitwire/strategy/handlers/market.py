@@ -7,6 +7,7 @@ from typing import Final
 
 from pitwire.common import codec, subjects, topology
 from pitwire.common.bus.port import Record
+from pitwire.common.crashpoints import CrashPoint, crashpoint
 from pitwire.common.errors import DecodeError
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.common.schemas.market import BookUpdate, Candle, Instrument, Quote, Trade
@@ -73,6 +74,7 @@ class MarketReader:
         cause = self._cause(self._shell.clock.wall_ns())
         for runner in self._runners():
             self._outbox.put(runner.warm_up(in_time_order(history), cause))
+        crashpoint(CrashPoint.STRATEGY_WARM)
         if history:
             self._shell.progress(ts_market_ns=max(candle.close_time_ns for candle in history), now=True)
         return reader
@@ -86,11 +88,13 @@ class MarketReader:
                     await self._on_candle(candle, record)
 
     async def _on_candle(self, candle: Candle, record: Record) -> None:
+        crashpoint(CrashPoint.STRATEGY_CANDLE_READ)
         now_ns = self._shell.clock.wall_ns()
         cause = self._cause(now_ns, record, candle.epoch, candle.sequence, candle.close_time_ns)
         for runner in self._runners():
             self._outbox.put(runner.on_candle(candle, cause))
         await self._outbox.flushed()
+        crashpoint(CrashPoint.STRATEGY_CANDLE_DONE)
         self._shell.progress(ts_market_ns=candle.close_time_ns, now=not candle.backfilled)
 
     def _tick_handler(self, model: TickModel) -> Callable[[Record], None]:

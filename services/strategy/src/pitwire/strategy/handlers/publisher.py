@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from pitwire.common import codec, subjects
+from pitwire.common.crashpoints import CrashPoint, crashpoint
 from pitwire.common.errors import AppendRefused, BusUnavailable, OutcomeUnknown
 from pitwire.common.ids import content_hash
 from pitwire.common.shell import Shell
@@ -88,10 +89,12 @@ class Publisher:
             self.repeated += 1
 
     async def _publish(self, entry: _Entry) -> bool:
+        crashpoint(CrashPoint.STRATEGY_INTENT_MADE)
         try:
             await self._shell.bus.append(self._subject, entry.data, entry.headers, message_id=entry.message_id)
         except (BusUnavailable, OutcomeUnknown, AppendRefused):
             return False
+        crashpoint(CrashPoint.STRATEGY_INTENT_STORED)
         self.published += not entry.stored
         entry.stored = True
         return True
