@@ -14,6 +14,7 @@ from services.execution.tests.world import until
 
 from pitwire.common.clock import NS_PER_MS, SystemClock
 from pitwire.common.enums import OrderStatus, OrderType, Side, TimeInForce
+from pitwire.common.errors import VenueTrouble
 from pitwire.execution.adapters.binance import adapter, link, reads, socket
 from pitwire.execution.core.venue import (
     Canceled,
@@ -25,7 +26,7 @@ from pitwire.execution.core.venue import (
     Refused,
     SubmitAnswer,
 )
-from pitwire.execution.ports import CannotSign, Unsupported, VenueTrouble
+from pitwire.execution.ports import CannotSign, Unsupported
 
 ORDER: dict[str, Any] = {
     "symbol": "BTCUSDT", "orderId": 28, "clientOrderId": "ABC", "transactTime": 1_507_725_176_595, "price": "0.00",

@@ -262,9 +262,9 @@ def test_a_limit_stops_everything_for_as_long_as_the_venue_says() -> None:
     brake = brake_of(clock)
     brake.apply(refusal_of(429, {"code": -1003, "msg": "weight"}), retry_after="3")
     clock.advance(ns=2_999 * NS_PER_MS)
-    assert brake.for_all()
+    assert brake.wait_s()
     clock.advance(ns=NS_PER_MS)
-    assert not brake.for_all()
+    assert not brake.wait_s()
 
 
 def test_the_time_named_in_an_answer_counts_by_the_venues_clock() -> None:
@@ -272,26 +272,26 @@ def test_the_time_named_in_an_answer_counts_by_the_venues_clock() -> None:
     brake = brake_of(clock)
     brake.apply(refusal_of(418, {"code": -1003, "msg": "banned", "data": {"retryAfter": 5_007_000}}))
     clock.advance(ns=6_999 * NS_PER_MS)
-    assert brake.for_all()
+    assert brake.wait_s()
     clock.advance(ns=NS_PER_MS)
-    assert not brake.for_all()
+    assert not brake.wait_s()
 
 
 def test_too_many_orders_stop_orders_and_not_cancels() -> None:
     brake = brake_of(ManualClock())
     brake.apply(refusal_of(429, {"code": -1015, "msg": "Too many new orders"}), retry_after="1")
     assert brake.for_orders()
-    assert not brake.for_all()
+    assert not brake.wait_s()
 
 
 def test_a_limit_without_a_time_stops_for_a_minute_and_other_refusals_for_nothing() -> None:
     clock = ManualClock()
     brake = brake_of(clock)
     brake.apply(refusal_of(400, {"code": -2010, "msg": "no"}))
-    assert not brake.for_all()
+    assert not brake.wait_s()
     brake.apply(refusal_of(429, None))
     clock.advance(ns=59 * NS_PER_S)
-    assert brake.for_all()
+    assert brake.wait_s()
 
 
 # -- signing -------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pitwire.common.errors import ConfigError
+from pitwire.common.errors import ConfigError, InvalidParameter, StrategyNotMade
 from pitwire.strategy.adapters import loader
 from pitwire.strategy.adapters.loader import load_strategy
 from pitwire.strategy.strategies.momentum import Momentum
@@ -137,7 +137,7 @@ def test_an_installed_package_offers_strategies_by_entry_point(monkeypatch: pyte
     ],
 )
 def test_a_type_that_is_none_is_named_with_the_reason(folder: Path, kind: str, reason: str) -> None:
-    with pytest.raises(ConfigError, match=reason):
+    with pytest.raises(StrategyNotMade, match=reason):
         load(kind, folder)
 
 
@@ -146,17 +146,22 @@ def test_a_type_that_is_none_is_named_with_the_reason(folder: Path, kind: str, r
     [
         ({"fast": 1}, r"strategies\.one\.params: fast is 1, expected greater than or equal to 2"),
         ({"fast": "many"}, "fast is 'many', expected a valid integer"),
-        ({"fasst": 3}, "fasst is unknown; known: fast, slow, threshold_percent, size_percent, cooldown"),
+        (
+            {"fasst": 3},
+            "fasst is 3, expected no such parameter; known: fast, slow, threshold_percent, size_percent, cooldown",
+        ),
         ({"fast": 90, "slow": 80}, "fast is 90, expected less than slow"),
         ({"size_percent": "NaN"}, "size_percent is 'NaN', expected a finite number"),
         ({"fast": 1, "cooldown": -1}, "fast is 1, .*; cooldown is -1, expected"),
     ],
 )
 def test_a_parameter_is_refused_with_name_value_and_what_was_expected(params: dict[str, Any], reason: str) -> None:
-    with pytest.raises(ConfigError, match=reason):
+    with pytest.raises(InvalidParameter, match=reason) as refused:
         load("momentum", **params)
+    told = [(mistake.name, mistake.value) for mistake in refused.value.mistakes]
+    assert told in ([*params.items()], [("", params)])
 
 
 def test_parameters_for_a_strategy_that_takes_none_are_refused(folder: Path) -> None:
-    with pytest.raises(ConfigError, match="length given, but Bare takes no parameters"):
+    with pytest.raises(InvalidParameter, match="length is 1, expected no parameters at all: Bare takes none"):
         load("mine.py:Bare", folder, length=1)

@@ -14,11 +14,13 @@ import pytest
 from pitwire.cli.app import app
 from pitwire.cli.reference import bus_pages, code_pages, markdown, metrics_page, settings_pages
 from pitwire.cli.reference.build import all_pages, build_docs, differences
-from pitwire.cli.reference.meanings import DENIALS, NOT_SENT
+from pitwire.cli.reference.meanings import ANOMALIES, NOT_SENT
 from pitwire.common import registry
 from pitwire.common.codec import encode
 from pitwire.common.config import ServiceSettings
 from pitwire.common.enums import DenialCode, HaltScope, NotSentReason
+from pitwire.common.order_transitions import AnomalyCode
+from pitwire.common.refusals import REFUSALS
 from pitwire.common.schemas.control import Heartbeat
 from pitwire.common.schemas.ledger import Halt
 
@@ -48,9 +50,27 @@ def test_a_changed_a_missing_and_a_stray_page_are_each_found(tmp_path: Path) -> 
 
 
 def test_every_code_has_a_meaning() -> None:
-    assert set(DENIALS) == set(DenialCode)
+    assert set(REFUSALS) == set(DenialCode)
+    assert set(ANOMALIES) == set(AnomalyCode)
     assert set(NOT_SENT) == set(NotSentReason)
     assert all(code.value in code_pages.denial_codes_page() for code in DenialCode)
+
+
+def test_no_two_errors_share_a_code_and_each_stands_in_the_page() -> None:
+    page = code_pages.errors_page()
+    found = list(code_pages.all_errors())
+    assert len(found) > 25
+    assert len({error.code for error in found}) == len(found)
+    assert all(f"| `{error.code}` | {error.__name__} |" in page for error in found)
+
+
+def test_every_error_and_refusal_is_really_used() -> None:
+    """Drawn, listed and never raised would be a promise that nobody keeps."""
+    sources = [path for folder in ("libs", "services") for path in (ROOT / folder).glob("*/src/**/*.py")]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sources if path.name != "refusals.py")
+    used = set(re.findall(r"\b([A-Z]\w+)(?:\(|\.code\b)", re.sub(r"class \w+\(.*", "", text)))
+    raised = [kind for kind in code_pages.all_errors() if not kind.__subclasses__()]
+    assert not [kind.__name__ for kind in (*raised, *REFUSALS.values()) if kind.__name__ not in used]
 
 
 def test_every_flow_and_every_message_has_its_place() -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 
-from pitwire.common import money
-from pitwire.common.enums import DenialCode, Side
+from pitwire.common import money, refusals
+from pitwire.common.enums import Side
 from pitwire.common.errors import InvalidName
 from pitwire.common.ids import symbol_of
+from pitwire.common.refusals import Refusal
 from pitwire.common.schemas.market import Instrument
 
 
@@ -80,19 +80,9 @@ def limit_price_for(instrument: Instrument, price: Decimal, side: Side) -> Decim
     return money.round_limit_price(price, tick_size=instrument.tick_size, side=side)
 
 
-@dataclass(frozen=True, slots=True)
-class ShapeFault:
-    """A rule of the instrument that an order breaks."""
-
-    code: DenialCode
-    limit: Decimal
-    observed: Decimal
-    detail: str
-
-
 def shape_fault(
     instrument: Instrument, *, quantity: Decimal, prices: tuple[Decimal, ...], notional_price: Decimal | None
-) -> ShapeFault | None:
+) -> Refusal | None:
     """The first rule broken: tick of every price, lot and bounds of the quantity, bounds of the notional.
 
     The notional is taken at `notional_price`; None where nobody knows one yet.
@@ -102,21 +92,20 @@ def shape_fault(
 
 def _shape_faults(
     instrument: Instrument, quantity: Decimal, prices: tuple[Decimal, ...], notional_price: Decimal | None
-) -> Iterator[ShapeFault]:
-    code = DenialCode
+) -> Iterator[Refusal]:
     for price in prices:
         if not money.is_multiple(price, instrument.tick_size):
-            yield ShapeFault(code.PRICE_TICK, instrument.tick_size, price, "price is no multiple of the tick")
+            yield refusals.PriceTick("price is no multiple of the tick", instrument.tick_size, price)
     if not money.is_multiple(quantity, instrument.lot_size):
-        yield ShapeFault(code.QUANTITY_LOT, instrument.lot_size, quantity, "quantity is no multiple of the lot")
+        yield refusals.QuantityLot("quantity is no multiple of the lot", instrument.lot_size, quantity)
     if quantity < instrument.min_quantity:
-        yield ShapeFault(code.QUANTITY_RANGE, instrument.min_quantity, quantity, "below the venue's minimum")
+        yield refusals.QuantityRange("below the venue's minimum", instrument.min_quantity, quantity)
     if instrument.max_quantity is not None and quantity > instrument.max_quantity:
-        yield ShapeFault(code.QUANTITY_RANGE, instrument.max_quantity, quantity, "above the venue's maximum")
+        yield refusals.QuantityRange("above the venue's maximum", instrument.max_quantity, quantity)
     if notional_price is None:
         return
     notional = money.product(quantity, notional_price)
     if notional < instrument.min_notional:
-        yield ShapeFault(code.NOTIONAL_BELOW_MINIMUM, instrument.min_notional, notional, "the venue takes no smaller")
+        yield refusals.NotionalBelowMinimum("the venue takes no smaller", instrument.min_notional, notional)
     if instrument.max_notional is not None and notional > instrument.max_notional:
-        yield ShapeFault(code.NOTIONAL_ABOVE_MAXIMUM, instrument.max_notional, notional, "the venue takes no larger")
+        yield refusals.NotionalAboveMaximum("the venue takes no larger", instrument.max_notional, notional)

@@ -25,6 +25,8 @@ RELEASED: Final = "released"
 class LeadershipLost(LostRace):
     """Another process took the lease: this one ends and starts again as a standby."""
 
+    code = "LEADERSHIP_LOST"
+
 
 class LeaseHolder:
     """The lease of one slot as one process sees it."""

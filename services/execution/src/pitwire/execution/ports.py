@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from pitwire.common import shell as common
 from pitwire.common.config import ServiceSettings
 from pitwire.common.enums import OrderType, TimeInForce
-from pitwire.common.errors import TransientError, UsageError
+from pitwire.common.errors import UsageError
 from pitwire.common.schemas.ledger import Halt
 from pitwire.common.schemas.market import Instrument
 from pitwire.common.telemetry import Log
@@ -25,12 +25,6 @@ from pitwire.execution.core.venue import (
     VenueOrder,
     VenueTrade,
 )
-
-
-class VenueTrouble(TransientError):
-    """The venue did not answer, or not usefully; a read may be asked again, a submit never."""
-
-    code = "VENUE_TROUBLE"
 
 
 class Unsupported(UsageError):

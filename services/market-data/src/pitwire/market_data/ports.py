@@ -28,7 +28,7 @@ class Feed(Protocol):
     async def instruments(self, sink: Sink) -> Mapping[str, tuple[Instrument, bool]]:
         """Definition of each configured instrument by `instrument_id`, and whether it trades now.
 
-        `UsageError` when the venue does not list one; `TransientError` when asking again may help.
+        `SymbolNotFound` when the venue does not list one; `TransientError` when asking again may help.
         """
         ...
 

@@ -8,53 +8,95 @@ from collections.abc import Iterator
 from typing import Final
 
 from pitwire.cli.reference import markdown as md
-from pitwire.cli.reference.meanings import DENIALS, NOT_SENT
+from pitwire.cli.reference.domain_errors import TROUBLES, spelled
+from pitwire.cli.reference.meanings import ANOMALIES, NOT_SENT
 from pitwire.common import errors
-from pitwire.common.enums import DenialCode, NotSentReason
+from pitwire.common.enums import NotSentReason
 from pitwire.common.errors import PitwireError
+from pitwire.common.order_transitions import AnomalyCode
+from pitwire.common.refusals import REFUSALS, Refusal
 
-PACKAGES_WITH_ERRORS: Final = ("pitwire.common", "pitwire.cli")
+PACKAGES_WITH_ERRORS: Final = (
+    "pitwire.common",
+    "pitwire.market_data",
+    "pitwire.strategy",
+    "pitwire.risk_gate",
+    "pitwire.execution",
+    "pitwire.persistence",
+    "pitwire.cli",
+)
+NOT_IMPORTED: Final = ("__main__", ".migrations.")
 
 
 def denial_codes_page() -> str:
     """Why the gate denies, and why execution does not send."""
-    denials = [[md.code(code.value), DENIALS.get(code, "")] for code in DenialCode]
+    denials = [[md.code(code.value), kind.__name__, kind.meaning()] for code, kind in REFUSALS.items()]
+    groups = [[group.__name__, group.meaning(), _codes_below(group)] for group in _groups(Refusal)]
+    odd = [
+        [md.code(code.value), ANOMALIES.get(code, ""), "yes" if code.pauses_strategy else ""] for code in AnomalyCode
+    ]
     not_sent = [[md.code(reason.value), NOT_SENT.get(reason, "")] for reason in NotSentReason]
     return md.page(
         "Denial codes",
-        "`pitwire.common.enums` and `pitwire.cli.reference.meanings`",
+        "`pitwire.common.refusals`, `pitwire.common.order_transitions` and `pitwire.cli.reference.meanings`",
         "A *denial* is the gate's: nothing left this machine. A *reject* is the venue's. Each denial names the limit "
         "and the value that was observed.",
+        "## What to do",
+        md.table(["group", "what it means", "codes"], groups),
         "## The gate denied an intent",
-        md.table(["code", "meaning"], denials),
+        md.table(["code", "class", "meaning"], denials),
         "## Execution did not send an approved order",
         md.table(["reason", "meaning"], not_sent),
+        "## A report told something odd",
+        "It was handled as its meaning says, and an alert was raised under the code.",
+        md.table(["code", "meaning", "pauses the strategy"], odd),
     )
+
+
+def _groups(base: type[Refusal]) -> Iterator[type[Refusal]]:
+    for kind in base.__subclasses__():
+        if kind.__subclasses__():
+            yield kind
+            yield from _groups(kind)
+
+
+def _codes_below(group: type[Refusal]) -> str:
+    return ", ".join(md.code(code.value) for code, kind in REFUSALS.items() if issubclass(kind, group))
 
 
 def errors_page() -> str:
     """Every error, its code and what the caller should do."""
-    for module in _modules_with_errors():
-        importlib.import_module(module)
     tree = (errors.__doc__ or "").partition("\n\n")[2].rstrip()
-    rows = [
-        [md.code(error.code), error.__name__, " ".join((error.__doc__ or "").split())]
-        for error in sorted(set(_all_errors(PitwireError)), key=lambda error: error.code)
-        if error.__module__.startswith(PACKAGES_WITH_ERRORS)
+    troubles = [
+        [trouble.family, trouble.what, ", ".join(md.code(spelled(told)) for told in trouble.told), trouble.note]
+        for trouble in TROUBLES
     ]
+    rows = [[md.code(error.code), error.__name__, " ".join((error.__doc__ or "").split())] for error in all_errors()]
     return md.page(
         "Errors",
-        "`pitwire.common.errors` and the commands",
-        "Errors are sorted by what the caller should do.",
+        "`pitwire.common.errors`, the services, the commands, and `pitwire.cli.reference.domain_errors`",
+        "Errors are sorted by what the caller should do. Where the business says no, or the market or a venue is in "
+        "trouble, that is no exception but a value: a refusal, a status, a quality, a state.",
         f"```\n{tree}\n```",
+        "## What can go wrong, and how it is told",
+        md.table(["of", "trouble", "told as", "what follows"], troubles),
+        "## Every error that is raised",
         md.table(["code", "error", "meaning"], rows),
     )
 
 
-def _all_errors(base: type[PitwireError]) -> Iterator[type[PitwireError]]:
+def all_errors() -> list[type[PitwireError]]:
+    """By code; every one that the sources define."""
+    for module in _modules_with_errors():
+        importlib.import_module(module)
+    ours = (error for error in set(_below(PitwireError)) if error.__module__.startswith(PACKAGES_WITH_ERRORS))
+    return sorted(ours, key=lambda error: error.code)
+
+
+def _below(base: type[PitwireError]) -> Iterator[type[PitwireError]]:
     yield base
     for error in base.__subclasses__():
-        yield from _all_errors(error)
+        yield from _below(error)
 
 
 def _modules_with_errors() -> list[str]:
@@ -63,4 +105,4 @@ def _modules_with_errors() -> list[str]:
     for name in PACKAGES_WITH_ERRORS:
         package = importlib.import_module(name)
         found += (module.name for module in pkgutil.walk_packages(package.__path__, f"{name}."))
-    return sorted(name for name in found if not name.endswith("__main__"))
+    return sorted(name for name in found if not any(part in f"{name}." for part in NOT_IMPORTED))

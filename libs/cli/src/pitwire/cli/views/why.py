@@ -10,12 +10,12 @@ from pitwire.cli.database import Database, Row, database_of
 from pitwire.cli.discovery import find_running
 from pitwire.cli.exit_codes import ExitCode
 from pitwire.cli.output import Reply
-from pitwire.cli.reference.meanings import DENIALS
 from pitwire.cli.views.shapes import figure, joined, where
 from pitwire.common.clock import NS_PER_S
 from pitwire.common.config import load_config
 from pitwire.common.enums import DenialCode
 from pitwire.common.errors import UsageError
+from pitwire.common.refusals import REFUSALS
 
 EVALUATIONS: Final = """
 select account, strategy, instrument_id, event_at, event_ns, signal, reason, "values", target_position, intent_no
@@ -117,6 +117,6 @@ def _asked(verdict: Row) -> str:
 def _verdict_text(verdict: Row) -> str:
     if verdict["code"] is None:
         return f"{verdict['verdict']}, order {figure(verdict['client_order_id'])}"
-    meaning = DENIALS[DenialCode(verdict["code"])] if verdict["code"] in DenialCode.__members__ else ""
+    meaning = REFUSALS[DenialCode(verdict["code"])].meaning() if verdict["code"] in DenialCode.__members__ else ""
     figures = f"limit {figure(verdict['limit_value'])}, observed {figure(verdict['observed'])}"
     return f"{verdict['verdict']} {verdict['code']}: {figures}. {meaning} {verdict['detail']}".rstrip()

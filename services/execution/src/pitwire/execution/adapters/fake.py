@@ -12,6 +12,7 @@ from typing import Final
 
 from pitwire.common.clock import NS_PER_MS
 from pitwire.common.enums import Liquidity, OrderStatus, OrderType, TimeInForce
+from pitwire.common.errors import VenueTrouble
 from pitwire.common.ids import content_hash
 from pitwire.common.money import ZERO
 from pitwire.common.schemas.market import Instrument
@@ -29,7 +30,7 @@ from pitwire.execution.core.venue import (
     VenueOrder,
     VenueTrade,
 )
-from pitwire.execution.ports import CannotSign, Capabilities, Prepared, Unsupported, VenueListener, VenueTrouble
+from pitwire.execution.ports import CannotSign, Capabilities, Prepared, Unsupported, VenueListener
 
 RECV_WINDOW_MS: Final = 2_000
 FEE_RATE: Final = Decimal("0.001")

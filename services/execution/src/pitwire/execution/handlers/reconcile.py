@@ -12,12 +12,13 @@ from typing import Final
 
 from pitwire.common.crashpoints import CrashPoint, crashpoint
 from pitwire.common.enums import AlertSeverity
+from pitwire.common.errors import VenueTrouble
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.execution.core.backoff import Backoff, Fraction
 from pitwire.execution.core.venue import OrderFacts, VenueOrder, VenueTrade
 from pitwire.execution.handlers.metrics import Metrics
 from pitwire.execution.handlers.venue_desk import RECONCILE_PERIOD_S, VenueDesk
-from pitwire.execution.ports import Shell, VenueTrouble
+from pitwire.execution.ports import Shell
 
 FAILURES_BEFORE_ALERT: Final = 5
 

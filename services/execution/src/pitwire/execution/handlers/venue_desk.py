@@ -11,6 +11,7 @@ from pitwire.common.bus.port import Record
 from pitwire.common.clock import NS_PER_S
 from pitwire.common.crashpoints import CrashPoint, crashpoint
 from pitwire.common.enums import AlertSeverity
+from pitwire.common.errors import VenueTrouble
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.execution.core.actions import Cancel, FetchTrades, Investigate
 from pitwire.execution.core.backoff import Backoff, Fraction
@@ -18,7 +19,7 @@ from pitwire.execution.core.fold import ExecutionCore
 from pitwire.execution.core.venue import Canceled, CancelFailed, OrderFacts, VenueOrder
 from pitwire.execution.handlers.errands import Errands, pause
 from pitwire.execution.handlers.metrics import Metrics
-from pitwire.execution.ports import Shell, Venue, VenueTrouble
+from pitwire.execution.ports import Shell, Venue
 
 CANCELS_AT_ONCE_MAX: Final = 32
 QUESTIONS_AT_ONCE_MAX: Final = 4

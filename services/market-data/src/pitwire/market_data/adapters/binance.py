@@ -11,7 +11,7 @@ import aiohttp
 
 from pitwire.common.clock import NS_PER_MS, NS_PER_S, Clock
 from pitwire.common.config import VenueConfig
-from pitwire.common.errors import DecodeError, UsageError
+from pitwire.common.errors import DecodeError, SymbolNotFound, UsageError
 from pitwire.common.ids import instrument_id
 from pitwire.common.schemas.market import Instrument
 from pitwire.market_data.adapters.backoff import Backoff
@@ -91,11 +91,8 @@ class BinanceFeed:
                 await sink.on_malformed(error.subject, str(row).encode(), str(error))
                 continue
             found[definition.instrument_id] = definition, trading
-        if missing := [symbol for name, symbol in wanted.items() if name not in found]:
-            raise UsageError(
-                f"venues.{self._venue}.instruments: {', '.join(missing)} cannot be had at {self._config.rest}; "
-                f"the venue lists {len(rows)} symbols"
-            )
+        if missing := tuple(symbol for name, symbol in wanted.items() if name not in found):
+            raise SymbolNotFound(venue=self._venue, symbols=missing, listed=len(rows), place=self._config.rest)
         self._symbols = {name: definition.venue_symbol for name, (definition, _) in found.items()}
         return found
 

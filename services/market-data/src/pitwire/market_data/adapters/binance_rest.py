@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from pitwire.common.errors import TransientError
+from pitwire.common.errors import AnswerTimeout, ConnectionLost, RateLimited, VenueTrouble
 from pitwire.market_data.adapters.backoff import Backoff
 from pitwire.market_data.adapters.frames import ANSWER_BYTES_MAX, decode_json
 
@@ -29,24 +29,31 @@ class BinanceRest:
         self._session: aiohttp.ClientSession | None = None
 
     async def get(self, path: str, params: Mapping[str, str]) -> Any:
-        """The parsed answer; `TransientError` after `TRIES_MAX` failures, or at once when the venue refuses it."""
-        backoff, reason = Backoff(self._fraction), ""
+        """The parsed answer; the last `VenueTrouble` after `TRIES_MAX` failures, or at once when the venue refuses."""
+        place = f"GET {path} of {self._base}"
+        backoff, trouble = Backoff(self._fraction), VenueTrouble(place)
         async with self._lock:
             for tried in range(1, TRIES_MAX + 1):
                 try:
                     status, retry_after_s, body = await self._once(path, params)
-                except (aiohttp.ClientError, TimeoutError, OSError) as error:
-                    reason, wait_s = f"{type(error).__name__}: {error}", backoff.next_wait_s()
+                except TimeoutError:
+                    wait_s, trouble = backoff.next_wait_s(), AnswerTimeout(place=place, after_s=REQUEST_TIMEOUT_S)
+                except (aiohttp.ClientError, OSError) as error:
+                    wait_s = backoff.next_wait_s()
+                    trouble = ConnectionLost(place=place, reason=f"{type(error).__name__}: {error}")
                 else:
                     if status == 200:
                         return decode_json(path, body)
-                    reason = f"HTTP {status}: {body[:200].decode(errors='replace')}"
-                    if 400 <= status < 500 and status not in LIMITED:
-                        break
-                    wait_s = retry_after_s if status in LIMITED else backoff.next_wait_s()
+                    if status in LIMITED:
+                        wait_s, trouble = retry_after_s, RateLimited(place=place, wait_s=retry_after_s)
+                    else:
+                        wait_s = backoff.next_wait_s()
+                        trouble = VenueTrouble(f"{place}: HTTP {status}: {body[:200].decode(errors='replace')}")
+                        if 400 <= status < 500:
+                            break
                 if tried < TRIES_MAX:
                     await asyncio.sleep(wait_s)
-        raise TransientError(f"GET {path} of {self._base}: {reason}")
+        raise trouble
 
     async def close(self) -> None:
         if self._session is not None:

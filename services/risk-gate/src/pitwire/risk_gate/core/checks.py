@@ -12,56 +12,57 @@ from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Final
 
-from pitwire.common.enums import DenialCode, Side, TradingState
+from pitwire.common import refusals
+from pitwire.common.enums import Side, TradingState
 from pitwire.common.instruments import is_dust, shape_fault
 from pitwire.common.money import HUNDRED, ZERO, percent_of, ratio
 from pitwire.common.portfolio import AccountState
+from pitwire.common.refusals import Refusal
 from pitwire.common.schemas.limits import AccountLimits
 from pitwire.common.units import NS_PER_MS
-from pitwire.risk_gate.core.question import No, Question, restricted_scopes
+from pitwire.risk_gate.core.question import Question, restricted_scopes
 
-Check = Callable[[Question], No | None]
+Check = Callable[[Question], Refusal | None]
 
 
-def halted(q: Question) -> No | None:
+def halted(q: Question) -> Refusal | None:
     """HALTED stops every order, REDUCING all that does not reduce the scope it restricts."""
     state, account, strategy, ids = restricted_scopes(q)
     if state is TradingState.HALTED:
-        return No(DenialCode.TRADING_HALTED, f"halted by {', '.join(ids)}")
+        return refusals.TradingHalted(f"halted by {', '.join(ids)}")
     if (account and not q.reduces_account) or (strategy and not q.reduces_strategy):
-        return No(DenialCode.TRADING_REDUCING, f"only reductions, by {', '.join(ids)}")
+        return refusals.TradingReducing(f"only reductions, by {', '.join(ids)}")
     return None
 
 
-def paused(q: Question) -> No | None:
+def paused(q: Question) -> Refusal | None:
     """A paused strategy may only reduce its own sub-ledger."""
     strategy = q.state.strategy(q.intent.strategy)
     if strategy.paused and not q.reduces_strategy:
-        return No(DenialCode.STRATEGY_PAUSED, strategy.pause_reason)
+        return refusals.StrategyPaused(strategy.pause_reason)
     return None
 
 
-def restricted(q: Question) -> No | None:
+def restricted(q: Question) -> Refusal | None:
     """Allow-list and restricted list; what is held may still be reduced."""
     name = q.intent.instrument_id
     if q.is_reduction:
         return None
     if name in q.limits.instruments_restricted:
-        return No(DenialCode.SYMBOL_RESTRICTED, f"{name} is on the restricted list")
+        return refusals.SymbolRestricted(f"{name} is on the restricted list")
     if name not in q.limits.instruments_allowed:
-        return No(DenialCode.SYMBOL_RESTRICTED, f"{name} is not on the list of allowed instruments")
+        return refusals.SymbolRestricted(f"{name} is not on the list of allowed instruments")
     return None
 
 
-def shaped(q: Question) -> No | None:
+def shaped(q: Question) -> Refusal | None:
     """Tick, lot and the venue's bounds; a market order's notional is taken at the mark."""
     prices = tuple(price for price in (q.intent.limit_price, q.intent.stop_price) if price is not None)
     at = q.intent.limit_price or q.intent.stop_price or q.mark_price
-    fault = shape_fault(q.instrument, quantity=q.intent.quantity, prices=prices, notional_price=at)
-    return None if fault is None else No(fault.code, fault.detail, fault.limit, fault.observed)
+    return shape_fault(q.instrument, quantity=q.intent.quantity, prices=prices, notional_price=at)
 
 
-def marks_fresh(q: Question) -> No | None:
+def marks_fresh(q: Question) -> Refusal | None:
     """The mark of this instrument, and of everything held: without them neither value nor loss is known."""
     if q.is_reduction:
         return None
@@ -69,10 +70,10 @@ def marks_fresh(q: Question) -> No | None:
     for name in _needed_marks(q):
         mark = q.context.marks.get(name) or q.state.wealth.marks.get(name)
         if mark is None:
-            return No(DenialCode.NO_MARK, f"{name} is held and has no mark")
+            return refusals.NoMark(f"{name} is held and has no mark")
         age_ns = q.context.ts_market_ns - mark.ts_event_ns
         if age_ns > q.limits.mark_age_max_ms * NS_PER_MS:
-            return No(DenialCode.STALE_MARK, f"mark of {name}", limit, Decimal(age_ns // NS_PER_MS))
+            return refusals.StaleMark(f"mark of {name}", limit, Decimal(age_ns // NS_PER_MS))
     return None
 
 
@@ -87,42 +88,42 @@ def _needed_marks(q: Question) -> Iterator[str]:
             yield name
 
 
-def only_reduces(q: Question) -> No | None:
+def only_reduces(q: Question) -> Refusal | None:
     """`reduce_only` is a promise to lower the strategy's own position."""
     if q.intent.reduce_only and not q.reduces_strategy:
         held = q.state.position(q.intent.strategy, q.intent.instrument_id).quantity
-        return No(DenialCode.NOT_A_REDUCTION, "reduce_only, but it would not reduce", held, q.intent.quantity)
+        return refusals.NotAReduction("reduce_only, but it would not reduce", held, q.intent.quantity)
     return None
 
 
-def holds_what_it_sells(q: Question) -> No | None:
+def holds_what_it_sells(q: Question) -> Refusal | None:
     """On spot a strategy sells no more than its own sub-ledger holds, less what it is already selling."""
     if q.intent.side is not Side.SELL:
         return None
     place = (q.intent.strategy, q.intent.instrument_id)
     held = q.state.position(*place).quantity - q.ahead.open_of_strategy(*place, Side.SELL)
     if q.intent.quantity > held:
-        return No(DenialCode.SELL_EXCEEDS_HOLDING, f"{q.intent.strategy} has less to sell", held, q.intent.quantity)
+        return refusals.SellExceedsHolding(f"{q.intent.strategy} has less to sell", held, q.intent.quantity)
     return None
 
 
-def affordable(q: Question) -> No | None:
+def affordable(q: Question) -> Refusal | None:
     """The balance of the venue account that no other order can take, worst price and fee included."""
     held = q.reservation
     available = q.ahead.available(q.venue_account, held.asset)
     if held.amount > available:
-        return No(DenialCode.INSUFFICIENT_BALANCE, f"{held.asset} in {q.venue_account}", available, held.amount)
+        return refusals.InsufficientBalance(f"{held.asset} in {q.venue_account}", available, held.amount)
     return None
 
 
-def order_value(q: Question) -> No | None:
+def order_value(q: Question) -> Refusal | None:
     """Notional of this one order at its worst price."""
     if q.order_value > q.limits.order_value_max and not q.is_reduction:
-        return No(DenialCode.ORDER_VALUE_EXCEEDED, "value at worst price", q.limits.order_value_max, q.order_value)
+        return refusals.OrderValueExceeded("value at worst price", q.limits.order_value_max, q.order_value)
     return None
 
 
-def position_size(q: Question) -> No | None:
+def position_size(q: Question) -> Refusal | None:
     """|position| if every open order of this side fills, and this one: at the mark or at worst prices, the higher."""
     net = q.state.net_position(q.intent.instrument_id).quantity
     towards = net if q.intent.side is Side.BUY else net.copy_negate()
@@ -134,36 +135,36 @@ def position_size(q: Question) -> No | None:
     value = max(at_mark, at_worst) * q.rate
     if value > q.limits.position_value_max:
         detail = f"{q.intent.instrument_id} with all open orders filled"
-        return No(DenialCode.POSITION_SIZE_EXCEEDED, detail, q.limits.position_value_max, value)
+        return refusals.PositionSizeExceeded(detail, q.limits.position_value_max, value)
     return None
 
 
-def open_positions(q: Question) -> No | None:
+def open_positions(q: Question) -> Refusal | None:
     """Instruments with a position above dust or an open order, this one included."""
     open_now = q.ahead.open_instruments(q.context.instruments)
     if q.intent.instrument_id in open_now or len(open_now) < q.limits.open_positions_max:
         return None
     limit, observed = Decimal(q.limits.open_positions_max), Decimal(len(open_now) + 1)
-    return No(DenialCode.OPEN_POSITIONS_EXCEEDED, f"open: {', '.join(open_now)}", limit, observed)
+    return refusals.OpenPositionsExceeded(f"open: {', '.join(open_now)}", limit, observed)
 
 
-def loss_and_drawdown(q: Question) -> No | None:
+def loss_and_drawdown(q: Question) -> Refusal | None:
     """Loss since the start of the day, and drawdown from the durable peak, as they stand now."""
     return None if q.reduces_account else breach(q.state, q.limits, q.ahead.equity)
 
 
-def breach(state: AccountState, limits: AccountLimits, equity: Decimal) -> No | None:
+def breach(state: AccountState, limits: AccountLimits, equity: Decimal) -> Refusal | None:
     """The loss limit or drawdown limit that `equity` has reached. Without capital there is nothing left to lose."""
     start, peak = state.start_of_day_equity or ZERO, state.peak_equity or ZERO
     loss, loss_max = start - equity, percent_of(start, limits.daily_loss_max_percent)
     if loss >= loss_max or start <= ZERO:
         detail = f"since the start of {state.day or 'the day'}, realised and unrealised"
-        return No(DenialCode.DAILY_LOSS_EXCEEDED, detail, loss_max, loss)
+        return refusals.DailyLossExceeded(detail, loss_max, loss)
     if peak <= ZERO:
-        return No(DenialCode.DRAWDOWN_EXCEEDED, "the peak of equity is not above zero", ZERO, peak)
+        return refusals.DrawdownExceeded("the peak of equity is not above zero", ZERO, peak)
     if (peak - equity) * HUNDRED >= limits.drawdown_max_percent * peak:
         observed = ratio((peak - equity) * HUNDRED, peak)
-        return No(DenialCode.DRAWDOWN_EXCEEDED, f"percent below the peak {peak}", limits.drawdown_max_percent, observed)
+        return refusals.DrawdownExceeded(f"percent below the peak {peak}", limits.drawdown_max_percent, observed)
     return None
 
 

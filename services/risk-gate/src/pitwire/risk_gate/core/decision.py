@@ -6,17 +6,18 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Final
 
-from pitwire.common import codec
-from pitwire.common.enums import DenialCode, IntentKind
+from pitwire.common import codec, refusals
+from pitwire.common.enums import IntentKind
 from pitwire.common.ids import MANUAL_STRATEGY, client_order_id
 from pitwire.common.money import exact, on_wire
 from pitwire.common.portfolio import AccountState
+from pitwire.common.refusals import Refusal
 from pitwire.common.schemas.ledger import Approved, CancelApproved, Denied, Mark, Verdict
 from pitwire.common.schemas.orders import CancelIntent, OrderIntent
 from pitwire.common.units import NS_PER_MS
 from pitwire.risk_gate.core.ahead import Ahead
 from pitwire.risk_gate.core.checks import CHECKS, verified_reduction
-from pitwire.risk_gate.core.question import DecisionContext, IntentInput, No, Question, question
+from pitwire.risk_gate.core.question import DecisionContext, IntentInput, Question, question
 from pitwire.risk_gate.core.schedule import new_marks, require_applied
 
 UNREADABLE_STRATEGY: Final = "unknown"
@@ -45,12 +46,12 @@ def _verdict(ahead: Ahead, given: IntentInput, context: DecisionContext) -> Verd
         return Denied(
             strategy=given.strategy or UNREADABLE_STRATEGY,
             intent_no=0,
-            code=DenialCode.MALFORMED,
+            code=refusals.Malformed.code,
             detail=(given.error or "another strategy than its subject's")[:DETAIL_MAX],
         )
     answer = _answer(ahead, intent, context)
     ahead.answered(intent)
-    if isinstance(answer, No):
+    if isinstance(answer, Refusal):
         return Denied(
             strategy=intent.strategy,
             intent_no=intent.intent_no,
@@ -67,19 +68,19 @@ def _verdict(ahead: Ahead, given: IntentInput, context: DecisionContext) -> Verd
 
 def _answer(
     ahead: Ahead, intent: OrderIntent | CancelIntent, context: DecisionContext
-) -> Approved | CancelApproved | No:
+) -> Approved | CancelApproved | Refusal:
     state, last = ahead.state, ahead.last_intent_no(intent.strategy)
     if intent.account != state.account:
-        return No(DenialCode.WRONG_PARTITION, f"intent of account {intent.account} on {state.account}")
+        return refusals.WrongPartition(f"intent of account {intent.account} on {state.account}")
     if intent.intent_no <= last:
-        return No(DenialCode.DUPLICATE, "this number was decided", Decimal(last), Decimal(intent.intent_no))
+        return refusals.Duplicate("this number was decided", Decimal(last), Decimal(intent.intent_no))
     if isinstance(intent, CancelIntent):
         return _cancel(ahead, intent)
     refusal = next(_refusals(state, intent, context), None)
     if refusal is not None:
         return refusal
     asked = question(ahead, context, intent)
-    if isinstance(asked, No):
+    if isinstance(asked, Refusal):
         return asked
     noes = (check(asked) for check in CHECKS)
     return next((no for no in noes if no is not None), None) or _approval(asked)
@@ -89,28 +90,28 @@ def _figure(value: Decimal | None) -> Decimal | None:
     return None if value is None else on_wire(value)
 
 
-def _cancel(ahead: Ahead, intent: CancelIntent) -> CancelApproved | No:
+def _cancel(ahead: Ahead, intent: CancelIntent) -> CancelApproved | Refusal:
     """Cancels always pass, of one's own orders; the operator's manual strategy may cancel any."""
     owner = ahead.owner_of(intent.orig_client_order_id)
     if owner is None or intent.strategy not in {owner, MANUAL_STRATEGY}:
-        return No(DenialCode.UNKNOWN_ORDER, f"{intent.strategy} has no such order: {intent.orig_client_order_id}")
+        return refusals.UnknownOrder(f"{intent.strategy} has no such order: {intent.orig_client_order_id}")
     return CancelApproved(intent=intent)
 
 
-def _refusals(state: AccountState, intent: OrderIntent, context: DecisionContext) -> Iterator[No]:
+def _refusals(state: AccountState, intent: OrderIntent, context: DecisionContext) -> Iterator[Refusal]:
     """What needs no figures of the account."""
     limits, name = state.limits, intent.strategy
     if limits is None or state.start_of_day_equity is None or not state.incarnation:
-        yield No(DenialCode.NOT_READY, "the ledger has no limits, session day or incarnation yet")
+        yield refusals.NotReady("the ledger has no limits, session day or incarnation yet")
     if state.strategy_capital(name) is None:
-        yield No(DenialCode.UNKNOWN_STRATEGY, f"{name} is not registered in {state.account}")
+        yield refusals.UnknownStrategy(f"{name} is not registered in {state.account}")
     if limits and limits.strategies_allowed and name not in {*limits.strategies_allowed, MANUAL_STRATEGY}:
-        yield No(DenialCode.UNKNOWN_STRATEGY, f"{name} is not on the list of allowed strategies")
+        yield refusals.UnknownStrategy(f"{name} is not on the list of allowed strategies")
     if context.now_ns > intent.valid_until_ns:
         late_ms = (context.now_ns - intent.valid_until_ns) // NS_PER_MS
-        yield No(DenialCode.INTENT_EXPIRED, "milliseconds past valid_until", Decimal(0), Decimal(late_ms))
+        yield refusals.IntentExpired("milliseconds past valid_until", Decimal(0), Decimal(late_ms))
     if intent.kind is not IntentKind.ORDER:
-        yield No(DenialCode.UNSUPPORTED, f"{intent.kind} intents are not supported")
+        yield refusals.Unsupported(f"{intent.kind} intents are not supported")
 
 
 def _approval(asked: Question) -> Approved:

@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from pitwire.common.enums import DenialCode, Side, TradingState
+from pitwire.common import refusals
+from pitwire.common.enums import Side, TradingState
 from pitwire.common.ids import ANY_VENUE_ACCOUNT
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.common.money import ZERO
 from pitwire.common.portfolio import AccountState
 from pitwire.common.portfolio.holdings import Marks
+from pitwire.common.refusals import Refusal
 from pitwire.common.schemas.ledger import Reservation
 from pitwire.common.schemas.limits import AccountLimits
 from pitwire.common.schemas.market import Instrument
@@ -47,16 +49,6 @@ class DecisionContext:
 
 
 @dataclass(frozen=True, slots=True)
-class No:
-    """Why not: the code, and where there are figures, the limit and what was observed."""
-
-    code: DenialCode
-    detail: str
-    limit: Decimal | None = None
-    observed: Decimal | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Question:
     """An order intent whose instrument, limits and mark are known."""
 
@@ -88,22 +80,22 @@ class Question:
         return self.ahead.open(self.intent.instrument_id, self.intent.side)
 
 
-def question(ahead: Ahead, context: DecisionContext, intent: OrderIntent) -> Question | No:
+def question(ahead: Ahead, context: DecisionContext, intent: OrderIntent) -> Question | Refusal:
     """Everything the checks need, or the one thing that is missing."""
     state, instrument = ahead.state, context.instruments.get(intent.instrument_id)
     if instrument is None:
-        return No(DenialCode.UNKNOWN_INSTRUMENT, f"{intent.instrument_id} is not defined by its venue")
+        return refusals.UnknownInstrument(f"{intent.instrument_id} is not defined by its venue")
     if state.limits is None:
-        return No(DenialCode.NOT_READY, "the ledger has no limits yet")
+        return refusals.NotReady("the ledger has no limits yet")
     venue_account = _venue_account(ahead, context, intent, instrument)
-    if isinstance(venue_account, No):
+    if isinstance(venue_account, Refusal):
         return venue_account
     mark_price = state.wealth.mark_price(intent.instrument_id, context.marks)
     if mark_price is None:
-        return No(DenialCode.NO_MARK, f"no mark of {intent.instrument_id} yet")
+        return refusals.NoMark(f"no mark of {intent.instrument_id} yet")
     rate = state.wealth.rate(instrument.quote, context.marks)
     if rate is None:
-        return No(DenialCode.NO_MARK, f"no mark says what {instrument.quote} is worth in {state.quote}")
+        return refusals.NoMark(f"no mark says what {instrument.quote} is worth in {state.quote}")
     worst = worst_price(intent, mark_price)
     reduces_account, reduces_strategy = reductions(ahead, intent)
     return Question(
@@ -148,7 +140,9 @@ def restricted_scopes(question: Question) -> tuple[TradingState, bool, bool, tup
     return strictest, bool(of_account), len(ids) > len(of_account), ids
 
 
-def _venue_account(ahead: Ahead, context: DecisionContext, intent: OrderIntent, instrument: Instrument) -> str | No:
+def _venue_account(
+    ahead: Ahead, context: DecisionContext, intent: OrderIntent, instrument: Instrument
+) -> str | Refusal:
     """The one named, or for ANY the first of this venue with enough of the asset to spend, else its first."""
     known = [name for name, venue in context.venue_accounts.items() if venue == instrument.venue]
     if not context.venue_accounts:
@@ -157,7 +151,7 @@ def _venue_account(ahead: Ahead, context: DecisionContext, intent: OrderIntent, 
         known = [name for name in known if name == intent.venue_account]
     if not known:
         detail = f"{intent.venue_account} is no venue account of {ahead.state.account} at {instrument.venue}"
-        return No(DenialCode.UNKNOWN_VENUE_ACCOUNT, detail)
+        return refusals.UnknownVenueAccount(detail)
     buys = intent.side is Side.BUY
     asset = instrument.quote if buys else instrument.base
     price = intent.limit_price or ahead.state.wealth.mark_price(intent.instrument_id, context.marks) or ZERO

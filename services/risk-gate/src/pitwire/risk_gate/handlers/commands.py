@@ -41,6 +41,8 @@ Outcome = tuple[CommandStatus, str, dict[str, str], int]
 class Refused(UsageError):
     """The command asks for something that cannot be; nothing was done."""
 
+    code = "COMMAND_REFUSED"
+
 
 class CommandDesk:
     """Handles the commands of every account of this process, in the order of `CTL`."""

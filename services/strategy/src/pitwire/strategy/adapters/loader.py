@@ -12,7 +12,7 @@ from typing import Any, Final, get_type_hints
 
 from pydantic import ValidationError
 
-from pitwire.common.errors import ConfigError
+from pitwire.common.errors import InvalidParameter, Mistake, StrategyNotMade
 from pitwire.common.ids import content_hash
 from pitwire.strategy.core.api import EVENTS, Params
 from pitwire.strategy.strategies import SHIPPED
@@ -21,7 +21,9 @@ ENTRY_POINT_GROUP: Final = "pitwire.strategies"
 
 
 def load_strategy(name: str, kind: str, params: Mapping[str, Any], *, folders: tuple[Path, ...]) -> object:
-    """The instance that `strategies.<name>` configures; `ConfigError` names the key, the value and what was expected.
+    """The instance that `strategies.<name>` configures.
+
+    `StrategyNotMade` and `InvalidParameter` name the key, the value and what was expected.
 
     `kind` is a shipped name, `path/to/file.py:Class` (relative paths are tried from each of `folders`), or the name of
     an entry point in the group `pitwire.strategies`. Nothing a user's file raises gets out as anything else.
@@ -32,7 +34,7 @@ def load_strategy(name: str, kind: str, params: Mapping[str, Any], *, folders: t
     try:
         return found() if checked is None else found(checked)
     except Exception as error:
-        raise ConfigError(where=where, what=f"{kind} cannot be made: {type(error).__name__}: {error}") from error
+        raise StrategyNotMade(where=where, what=f"{kind} cannot be made: {type(error).__name__}: {error}") from error
 
 
 def strategy_class(kind: str, *, where: str, folders: tuple[Path, ...]) -> type:
@@ -43,13 +45,13 @@ def strategy_class(kind: str, *, where: str, folders: tuple[Path, ...]) -> type:
     if found is None:
         found = _from_package(kind, where)
     if not inspect.isclass(found):
-        raise ConfigError(where=where, what=f"{kind} is not a class")
+        raise StrategyNotMade(where=where, what=f"{kind} is not a class")
     wrong = [each for each in vars(found) if each.startswith("on_") and each not in EVENTS]
     if wrong or not any(hasattr(found, event) for event in EVENTS):
         what = f"has {', '.join(wrong)}" if wrong else "handles no event"
-        raise ConfigError(where=where, what=f"{kind} {what}; a strategy has some of {', '.join(EVENTS)}")
+        raise StrategyNotMade(where=where, what=f"{kind} {what}; a strategy has some of {', '.join(EVENTS)}")
     if hasattr(found, "on_timer") and not getattr(found, "timer_seconds", 0) > 0:
-        raise ConfigError(where=where, what=f"{kind} has on_timer, so it needs timer_seconds greater than 0")
+        raise StrategyNotMade(where=where, what=f"{kind} has on_timer, so it needs timer_seconds greater than 0")
     return found
 
 
@@ -58,29 +60,28 @@ def checked_params(found: type, params: Mapping[str, Any], *, where: str) -> Par
     names = list(inspect.signature(found).parameters)
     if not names:
         if params:
-            raise ConfigError(where=where, what=f"{', '.join(params)} given, but {found.__name__} takes no parameters")
+            expected = f"no parameters at all: {found.__name__} takes none"
+            raise InvalidParameter(where=where, mistakes=[Mistake(name, params[name], expected) for name in params])
         return None
     declared = get_type_hints(inspect.getattr_static(found, "__init__")).get(names[0])
     if not (inspect.isclass(declared) and issubclass(declared, Params)):
         what = f"the first argument of {found.__name__} needs a type derived from pitwire.strategy.Params"
-        raise ConfigError(where=where, what=what)
+        raise StrategyNotMade(where=where, what=what)
     try:
         return declared.model_validate(dict(params))
     except ValidationError as error:
-        raise ConfigError(where=where, what=_explain(error, declared)) from None
+        raise InvalidParameter(where=where, mistakes=_mistakes(error, declared)) from None
 
 
-def _explain(error: ValidationError, declared: type[Params]) -> str:
-    """Name, value and what was expected, of each mistake."""
-    lines: list[str] = []
+def _mistakes(error: ValidationError, declared: type[Params]) -> list[Mistake]:
+    """Name, value and what was expected, of each."""
+    found: list[Mistake] = []
     for item in error.errors():
-        name = ".".join(str(part) for part in item["loc"])
-        if item["type"] == "extra_forbidden":
-            lines.append(f"{name} is unknown; known: {', '.join(declared.model_fields)}")
-            continue
         expected = item["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-        lines.append(f"{name} is {item['input']!r}, expected {expected}" if name else expected)
-    return "; ".join(lines)
+        if item["type"] == "extra_forbidden":
+            expected = f"no such parameter; known: {', '.join(declared.model_fields)}"
+        found.append(Mistake(".".join(str(part) for part in item["loc"]), item["input"], expected))
+    return found
 
 
 def _from_file(kind: str, where: str, folders: tuple[Path, ...]) -> Any:
@@ -88,25 +89,25 @@ def _from_file(kind: str, where: str, folders: tuple[Path, ...]) -> Any:
     tried = [folder / path_text for folder in folders] if not Path(path_text).is_absolute() else [Path(path_text)]
     path = next((each for each in tried if each.is_file()), None)
     if path is None:
-        raise ConfigError(where=where, what=f"no file at {' or '.join(str(each) for each in tried)}")
+        raise StrategyNotMade(where=where, what=f"no file at {' or '.join(str(each) for each in tried)}")
     module_name = f"pitwire_user_strategy_{content_hash(str(path.resolve()).encode())[:12]}"
     module = sys.modules.get(module_name)
     if module is None:
         spec = importlib.util.spec_from_file_location(module_name, path)
         if spec is None or spec.loader is None:
-            raise ConfigError(where=where, what=f"{path} is not a Python file")
+            raise StrategyNotMade(where=where, what=f"{path} is not a Python file")
         module = importlib.util.module_from_spec(spec)
         sys.modules[module_name] = module
         try:
             spec.loader.exec_module(module)
         except Exception as error:
             del sys.modules[module_name]
-            raise ConfigError(where=where, what=f"{path}: {type(error).__name__}: {error}") from error
+            raise StrategyNotMade(where=where, what=f"{path}: {type(error).__name__}: {error}") from error
     if not hasattr(module, class_name):
         classes = [
             name for name, each in vars(module).items() if inspect.isclass(each) and each.__module__ == module_name
         ]
-        raise ConfigError(
+        raise StrategyNotMade(
             where=where, what=f"{path} has no class {class_name!r}; it has {', '.join(classes) or 'none'}"
         )
     return getattr(module, class_name)
@@ -117,8 +118,8 @@ def _from_package(kind: str, where: str) -> Any:
     point = installed.get(kind)
     if point is None:
         known = ", ".join([*SHIPPED, *installed])
-        raise ConfigError(where=where, what=f"{kind!r} is not known; known: {known}, or path/to/file.py:Class")
+        raise StrategyNotMade(where=where, what=f"{kind!r} is not known; known: {known}, or path/to/file.py:Class")
     try:
         return point.load()
     except Exception as error:
-        raise ConfigError(where=where, what=f"{point.value}: {type(error).__name__}: {error}") from error
+        raise StrategyNotMade(where=where, what=f"{point.value}: {type(error).__name__}: {error}") from error

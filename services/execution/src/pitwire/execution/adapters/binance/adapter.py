@@ -12,7 +12,7 @@ import aiohttp
 from pitwire.common.clock import NS_PER_MS, NS_PER_S, Clock
 from pitwire.common.config import VenueConfig
 from pitwire.common.enums import OrderType
-from pitwire.common.errors import DecodeError
+from pitwire.common.errors import ConnectionLost, DecodeError, RateLimited, VenueTrouble
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.execution.adapters.binance import frames
 from pitwire.execution.adapters.binance.errors import ErrorClass, Refusal, refusal_of
@@ -20,7 +20,7 @@ from pitwire.execution.adapters.binance.link import LIFE_PLANNED_S, Link
 from pitwire.execution.adapters.binance.reads import Reads
 from pitwire.execution.adapters.binance.rest import Brake, Refused, Rest
 from pitwire.execution.adapters.binance.signing import SUPPORTED_TIMES, Params, Signer, order_params, request_hash
-from pitwire.execution.adapters.binance.socket import FRAME_MAX, Answer, ApiSocket, SocketGone
+from pitwire.execution.adapters.binance.socket import FRAME_MAX, Answer, ApiSocket
 from pitwire.execution.adapters.binance.venue_clock import VenueClock
 from pitwire.execution.adapters.keys import ApiKey
 from pitwire.execution.core import venue as words
@@ -42,7 +42,6 @@ from pitwire.execution.ports import (
     Prepared,
     Unsupported,
     VenueListener,
-    VenueTrouble,
 )
 
 PLACE: Final = "order.place"
@@ -195,8 +194,8 @@ class BinanceVenue:
         )
 
     async def _connect(self) -> ApiSocket:
-        if braked := self._brake.for_all():
-            raise VenueTrouble(braked)
+        if wait_s := self._brake.wait_s():
+            raise RateLimited(place=self._config.ws_api, wait_s=wait_s)
         return await ApiSocket.open(
             self._open_session(),
             self._config.ws_api,
@@ -282,7 +281,7 @@ class BinanceVenue:
             return answer
         try:
             reply = await socket.send(prepared.request_id, prepared.frame)
-        except SocketGone as gone:
+        except ConnectionLost as gone:
             answer.set_result(InDoubt(str(gone)))
             return answer
         timer = asyncio.get_running_loop().call_later(ORDER_ANSWER_MAX_S, self._on_silence, answer)
@@ -347,7 +346,7 @@ class BinanceVenue:
     async def _cancel(self, params: Params) -> Any:
         """Over the order connection; over REST while that is down: a cancel may be asked twice."""
         socket = self._orders.current
-        if socket is None or self._brake.for_all():
+        if socket is None or self._brake.wait_s():
             return await self._rest.signed("DELETE", "/api/v3/order", params)
         request_id = next(self._request_ids)
         message = await socket.ask(request_id, self._signer.frame(request_id, CANCEL, self._timed(params)))

@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final
 
 from pitwire.common.clock import NS_PER_S, Clock
+from pitwire.common.errors import VenueTrouble
 from pitwire.execution.adapters.binance.socket import ApiSocket
 from pitwire.execution.core.backoff import Backoff
-from pitwire.execution.ports import VenueTrouble
 
 LIFE_PLANNED_S: Final = 23 * 3_600.0
 """The venue ends each connection after 24 hours; we change over before, with both open for a moment."""

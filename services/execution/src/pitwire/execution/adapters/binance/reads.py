@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from pitwire.common.config import VenueConfig
-from pitwire.common.errors import DecodeError
+from pitwire.common.errors import DecodeError, VenueTrouble
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.common.schemas.market import Instrument
 from pitwire.execution.adapters.binance import frames
 from pitwire.execution.adapters.binance.rest import Refused, Rest
 from pitwire.execution.adapters.binance.signing import Params
 from pitwire.execution.core.venue import VenueOrder, VenueTrade
-from pitwire.execution.ports import CannotSign, VenueTrouble
+from pitwire.execution.ports import CannotSign
 
 ROWS_MAX: Final = 1_000
 PAGES_MAX: Final = 1_000

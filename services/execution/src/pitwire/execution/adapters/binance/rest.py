@@ -10,10 +10,11 @@ import orjson
 from yarl import URL
 
 from pitwire.common.clock import NS_PER_S, Clock
+from pitwire.common.errors import AnswerTimeout, ConnectionLost, RateLimited, VenueTrouble
 from pitwire.execution.adapters.binance.errors import ErrorClass, Refusal, refusal_of
 from pitwire.execution.adapters.binance.signing import Params, Signer
 from pitwire.execution.adapters.binance.venue_clock import VenueClock
-from pitwire.execution.ports import CannotSign, VenueTrouble
+from pitwire.execution.ports import CannotSign
 
 REQUEST_TIMEOUT_S: Final = 10.0
 ANSWER_BYTES_MAX: Final = 32 * 1024 * 1024
@@ -61,14 +62,17 @@ class Brake:
 
     def for_orders(self) -> str:
         """Why no order may be sent now; empty when one may."""
-        return self.for_all() or self._text("too many orders", self._orders_until_ns)
+        all_s, orders_s = self.wait_s(), self._left_s(self._orders_until_ns)
+        if all_s:
+            return f"rate limited for another {all_s:.1f} s"
+        return f"too many orders for another {orders_s:.1f} s" if orders_s else ""
 
-    def for_all(self) -> str:
-        return self._text("rate limited", self._all_until_ns)
+    def wait_s(self) -> float:
+        """For how long nothing at all may be asked."""
+        return self._left_s(self._all_until_ns)
 
-    def _text(self, what: str, until_ns: int) -> str:
-        left_ns = until_ns - self._clock.monotonic_ns()
-        return f"{what} for another {left_ns / NS_PER_S:.1f} s" if left_ns > 0 else ""
+    def _left_s(self, until_ns: int) -> float:
+        return max(until_ns - self._clock.monotonic_ns(), 0) / NS_PER_S
 
 
 class Rest:
@@ -116,8 +120,9 @@ class Rest:
         self._venue_clock.sample(sent_ns=sent_ns, received_ns=self._clock.monotonic_ns(), venue_ms=venue_ms)
 
     async def _ask(self, method: str, path: str, query: str) -> Any:
-        if braked := self._brake.for_all():
-            raise VenueTrouble(f"{method} {path}: {braked}")
+        place = f"{method} {path}"
+        if wait_s := self._brake.wait_s():
+            raise RateLimited(place=place, wait_s=wait_s)
         # What was signed is sent as it is, not encoded a second time.
         url = URL(f"{self._base}{path}" + (f"?{query}" if query else ""), encoded=True)
         headers = {"X-MBX-APIKEY": self._signer.api_key}
@@ -127,16 +132,18 @@ class Rest:
             ) as answer:
                 body = await _read(answer)
                 status, retry_after = answer.status, answer.headers.get("Retry-After", "")
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise VenueTrouble(f"{method} {path}: {type(error).__name__}: {error}") from None
+        except TimeoutError:
+            raise AnswerTimeout(place=place, after_s=REQUEST_TIMEOUT_S) from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise ConnectionLost(place=place, reason=f"{type(error).__name__}: {error}") from None
         try:
             parsed = orjson.loads(body)
         except orjson.JSONDecodeError:
             parsed = None
         if status != 200:
-            raise Refused(f"{method} {path}", self._refused(status, parsed, retry_after))
+            raise Refused(place, self._refused(status, parsed, retry_after))
         if parsed is None:
-            raise VenueTrouble(f"{method} {path}: the answer is not JSON")
+            raise VenueTrouble(f"{place}: the answer is not JSON")
         return parsed
 
     def _refused(self, status: int, parsed: Any, retry_after: str) -> Refusal:

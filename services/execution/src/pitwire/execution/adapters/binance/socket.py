@@ -9,7 +9,7 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
-from pitwire.execution.ports import VenueTrouble
+from pitwire.common.errors import AnswerTimeout, ConnectionLost
 
 FRAME_BYTES_MAX: Final = 1_048_576
 CONNECT_TIMEOUT_S: Final = 10.0
@@ -23,12 +23,6 @@ FRAME_MAX: Final = 900
 
 ANSWER_TIMEOUT_S: Final = 10.0
 Answer = dict[str, Any]
-
-
-class SocketGone(VenueTrouble):
-    """The connection is closed; what was asked on it and not answered is in doubt."""
-
-    code = "SOCKET_GONE"
 
 
 class ApiSocket:
@@ -68,7 +62,7 @@ class ApiSocket:
                     timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_TIMEOUT_S),  # pyright: ignore[reportCallIssue] # an attrs class
                 )
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise VenueTrouble(f"{url}: {type(error).__name__}: {error}") from None
+            raise ConnectionLost(place=url, reason=f"{type(error).__name__}: {error}") from None
         return cls(socket, on_event=on_event, on_malformed=on_malformed)
 
     @property
@@ -81,29 +75,30 @@ class ApiSocket:
             await asyncio.wait(list(self._unanswered.values()))
 
     async def send(self, request_id: int, frame: bytes) -> asyncio.Future[Answer]:
-        """Writes the request without waiting for anything; the future gets the answer, or `SocketGone`.
+        """Writes the request without waiting for anything; the future gets the answer, or `ConnectionLost`.
 
-        Raises `SocketGone` only when certainly nothing was written.
+        Raises `ConnectionLost` only when certainly nothing was written.
         """
         if self._is_over or not self.has_room or len(frame) > FRAME_MAX:
-            raise SocketGone(f"request {request_id}: no room on the connection")
+            raise ConnectionLost(place=f"request {request_id}", reason="no room on the connection")
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._unanswered[request_id] = future
         try:
             await self._socket.send_frame(frame, aiohttp.WSMsgType.TEXT)
         except (aiohttp.ClientError, OSError, RuntimeError) as error:
-            self._fail(request_id, SocketGone(f"request {request_id}: {type(error).__name__}: {error}"))
+            reason = f"{type(error).__name__}: {error}"
+            self._fail(request_id, ConnectionLost(place=f"request {request_id}", reason=reason))
         return future
 
     async def ask(self, request_id: int, frame: bytes) -> Answer:
-        """Sends and waits, bounded; `VenueTrouble` when there is no answer."""
+        """Sends and waits, bounded; `AnswerTimeout` when there is no answer."""
         future = await self.send(request_id, frame)
         try:
             async with asyncio.timeout(ANSWER_TIMEOUT_S):
                 return await future
         except TimeoutError:
             self._unanswered.pop(request_id, None)
-            raise VenueTrouble(f"request {request_id}: no answer in {ANSWER_TIMEOUT_S:.0f} s") from None
+            raise AnswerTimeout(place=f"request {request_id}", after_s=ANSWER_TIMEOUT_S) from None
 
     async def read(self) -> str:
         """Hands out answers and events until the connection ends; returns why it did."""
@@ -118,7 +113,7 @@ class ApiSocket:
             if failed is not None:
                 reason = f"{type(failed).__name__}: {failed}"
             for request_id in list(self._unanswered):
-                self._fail(request_id, SocketGone(reason))
+                self._fail(request_id, ConnectionLost(place=f"request {request_id}", reason=reason))
         return reason
 
     async def close(self) -> None:
@@ -146,7 +141,7 @@ class ApiSocket:
         elif not future.done():
             future.set_result(message)
 
-    def _fail(self, request_id: int, error: SocketGone) -> None:
+    def _fail(self, request_id: int, error: ConnectionLost) -> None:
         future = self._unanswered.pop(request_id, None)
         if future is not None and not future.done():
             future.set_exception(error)
