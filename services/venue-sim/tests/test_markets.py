@@ -12,12 +12,13 @@ import pytest
 
 from pitwire.venue_sim.adapters.recordings import read_market
 from pitwire.venue_sim.config import DEFAULT_SEED
-from pitwire.venue_sim.core.exchange import Exchange, Fees
+from pitwire.venue_sim.core.exchange import Exchange
 from pitwire.venue_sim.core.generated import GeneratedMarket, draw
 from pitwire.venue_sim.core.ladder import LEVELS, quotes
 from pitwire.venue_sim.core.market import MarketDriver
 from pitwire.venue_sim.core.path import BAR_MS, OFFSETS_MS, POINTS
 from pitwire.venue_sim.core.recorded import RecordingError, split_symbol
+from pitwire.venue_sim.core.state import Fees
 from pitwire.venue_sim.core.tape import Tape, combine
 from pitwire.venue_sim.core.types import Side
 from pitwire.venue_sim.core.units import SCALE, scaled_text, to_decimal, to_scaled

@@ -6,6 +6,7 @@ from pitwire.venue_sim.core.exchange import Exchange
 from pitwire.venue_sim.core.ledger import Account, Balance
 from pitwire.venue_sim.core.records import Record
 from pitwire.venue_sim.core.types import (
+    Contingency,
     ExecType,
     Order,
     OrderList,
@@ -73,8 +74,9 @@ class Restorer:
         exchange = self._exchange
         known = exchange.orders.get(record["order_id"])
         if known is not None:
-            known.working_ms = known.updated_ms = record["working"]
-            known.funded = True
+            known.working_ms, known.updated_ms = record["working"], record["ts"]
+            known.funded, known.status = record.get("funded", True), OrderStatus.NEW
+            known.hold_price = Decimal(record["hold_price"] if "hold_price" in record else record["limit_price"])
             return
         order = Order(
             venue_order_id=record["order_id"],
@@ -99,6 +101,7 @@ class Restorer:
             working_ms=record["working"],
             hold_price=Decimal(record["hold_price"] if "hold_price" in record else record["limit_price"]),
             funded=record.get("funded", True),
+            status=OrderStatus.PENDING_NEW if record.get("pending") else OrderStatus.NEW,
         )
         exchange.register(order)
         exchange.next_order_id = max(exchange.next_order_id, order.venue_order_id + 1)
@@ -159,6 +162,7 @@ class Restorer:
                 client_list_id=record["client_list_id"],
                 order_ids=record["order_ids"],
                 ts_ms=record["ts"],
+                contingency=Contingency(record["contingency"]),
             )
         else:
             exchange.prevented.append(
@@ -191,7 +195,7 @@ class Restorer:
             if not order.is_open:
                 continue
             listing = exchange.listings[order.symbol]
-            asset = listing.rules.quote if order.side is Side.BUY else listing.rules.base
+            asset = listing.held_asset(order.side)
             if order.funded:
                 order.locked = order.leaves_quantity * (order.hold_price if order.side is Side.BUY else 1)
             key = (order.account_id, asset)
@@ -199,7 +203,7 @@ class Restorer:
             if order.is_working:
                 listing.book.add(order)
                 listing.book.top_up()
-            else:
+            elif order.status is not OrderStatus.PENDING_NEW:
                 listing.stops.append(order)
         for account in exchange.accounts.values():
             for asset, balance in account.balances.items():

@@ -35,6 +35,7 @@ class SymbolRules:
     stop_orders_max: int = 5
     iceberg_orders_max: int = 10
     order_lists_max: int = 20
+    position_max: Decimal | None = None
 
     @property
     def price_decimals(self) -> int:
@@ -135,7 +136,7 @@ def describe(rules: SymbolRules) -> dict[str, object]:
         "orderTypes": [kind.value for kind in OrderType],
         "icebergAllowed": True,
         "ocoAllowed": True,
-        "otoAllowed": False,
+        "otoAllowed": True,
         "opoAllowed": False,
         "quoteOrderQtyMarketAllowed": True,
         "allowTrailingStop": True,

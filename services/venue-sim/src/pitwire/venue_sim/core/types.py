@@ -56,6 +56,7 @@ class OrderStatus(StrEnum):
     CANCELED = "CANCELED"
     EXPIRED = "EXPIRED"
     EXPIRED_IN_MATCH = "EXPIRED_IN_MATCH"
+    REJECTED = "REJECTED"
 
 
 class ExecType(StrEnum):
@@ -67,6 +68,14 @@ class ExecType(StrEnum):
     EXPIRED = "EXPIRED"
     REPLACED = "REPLACED"
     TRADE_PREVENTION = "TRADE_PREVENTION"
+    REJECTED = "REJECTED"
+
+
+class Contingency(StrEnum):
+    """What joins the orders of a list: one cancels the other, or one triggers the others."""
+
+    OCO = "OCO"
+    OTO = "OTO"
 
 
 OPEN_STATES = frozenset({OrderStatus.NEW, OrderStatus.PENDING_NEW, OrderStatus.PARTIALLY_FILLED})
@@ -183,7 +192,10 @@ class Prevented(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class OrderList:
-    """Two orders of which at most one trades (OCO)."""
+    """Two orders of which at most one trades (OCO), or a working order and what is placed once it is filled (OTO).
+
+    The first order of an OTO is the working one; two pending ones are an OCO with each other.
+    """
 
     list_id: int
     account_id: str
@@ -191,6 +203,7 @@ class OrderList:
     client_list_id: str
     order_ids: list[int]
     ts_ms: int
+    contingency: Contingency = Contingency.OCO
     is_done: bool = False
 
 

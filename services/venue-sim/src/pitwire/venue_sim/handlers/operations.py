@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pitwire.venue_sim.core.errors import VenueError
-from pitwire.venue_sim.handlers import compound, market_data, queries, trading
+from pitwire.venue_sim.handlers import compound, lists, market_data, queries, trading
 from pitwire.venue_sim.handlers.faults import AnswerFault, PlannedAnswer
 from pitwire.venue_sim.handlers.params import SECURITY_NAMES, Params
 from pitwire.venue_sim.handlers.venue import Venue
@@ -62,13 +62,15 @@ OPERATIONS: dict[str, Operation] = {
     "openOrders.cancelAll": Signed(trading.cancel_open_orders, 1, trading=True),
     "order.cancelReplace": Signed(compound.cancel_replace, 1, trading=True),
     "order.amend.keepPriority": Signed(compound.amend_order, 4, trading=True),
-    "orderList.place.oco": Signed(compound.place_oco, 1, trading=True),
-    "orderList.place": Signed(compound.place_old_oco, 1, trading=True),
-    "orderList.cancel": Signed(compound.cancel_list, 1, trading=True),
-    "orderList.status": Signed(compound.query_list, 4),
-    "openOrderLists.status": Signed(compound.open_lists, 6),
-    "allOrderLists": Signed(compound.all_lists, 20),
-    "myPreventedMatches": Signed(compound.prevented_matches, 2),
+    "orderList.place.oco": Signed(lists.place_oco, 1, trading=True),
+    "orderList.place.oto": Signed(lists.place_oto, 1, trading=True),
+    "orderList.place.otoco": Signed(lists.place_otoco, 1, trading=True),
+    "orderList.place": Signed(lists.place_old_oco, 1, trading=True),
+    "orderList.cancel": Signed(lists.cancel_list, 1, trading=True),
+    "orderList.status": Signed(lists.query_list, 4),
+    "openOrderLists.status": Signed(lists.open_lists, 6),
+    "allOrderLists": Signed(lists.all_lists, 20),
+    "myPreventedMatches": Signed(queries.prevented_matches, 2),
     "order.status": Signed(queries.order_status, 4),
     "openOrders.status": Signed(queries.open_orders, _open_orders_weight),
     "allOrders": Signed(queries.all_orders, 20),

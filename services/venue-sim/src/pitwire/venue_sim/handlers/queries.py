@@ -144,3 +144,21 @@ def trade_fee(venue: Venue, params: Params) -> list[Json]:
         for name in venue.exchange.listings
         if symbol in {None, name}
     ]
+
+
+def prevented_matches(venue: Venue, params: Params, account_id: str) -> list[Json]:
+    """GET myPreventedMatches."""
+    symbol = params.required("symbol")
+    venue.exchange.listing(symbol)
+    match_id, order_id = params.integer("preventedMatchId"), params.integer("orderId")
+    from_id, limit = params.integer("fromPreventedMatchId"), params.limit(default=ROWS_DEFAULT, largest=ROWS_MAX)
+    params.finish()
+    rows = [
+        prevented
+        for prevented in venue.exchange.prevented
+        if (prevented.account_id, prevented.symbol) == (account_id, symbol)
+        and (match_id is None or prevented.match_id == match_id)
+        and (order_id is None or order_id in {prevented.taker_order_id, prevented.maker_order_id})
+        and (from_id is None or prevented.match_id >= from_id)
+    ]
+    return [shapes.prevented_match(prevented) for prevented in rows[:limit]]

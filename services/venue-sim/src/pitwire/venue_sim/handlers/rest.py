@@ -36,6 +36,8 @@ ROUTES: dict[tuple[str, str], str] = {
     ("POST", "/api/v3/order/cancelReplace"): "order.cancelReplace",
     ("PUT", "/api/v3/order/amend/keepPriority"): "order.amend.keepPriority",
     ("POST", "/api/v3/orderList/oco"): "orderList.place.oco",
+    ("POST", "/api/v3/orderList/oto"): "orderList.place.oto",
+    ("POST", "/api/v3/orderList/otoco"): "orderList.place.otoco",
     ("POST", "/api/v3/order/oco"): "orderList.place",
     ("DELETE", "/api/v3/orderList"): "orderList.cancel",
     ("GET", "/api/v3/orderList"): "orderList.status",
@@ -50,7 +52,17 @@ ROUTES: dict[tuple[str, str], str] = {
 }
 PATHS = frozenset(path for _, path in ROUTES)
 LISTEN_KEY_PATH = "/api/v3/userDataStream"
-ORDER_OPERATIONS = frozenset({"order.place", "order.cancelReplace", "orderList.place.oco", "orderList.place"})
+ORDER_OPERATIONS = frozenset(
+    {
+        "order.place",
+        "order.cancelReplace",
+        "orderList.place.oco",
+        "orderList.place.oto",
+        "orderList.place.otoco",
+        "orderList.place",
+    }
+)
+"""Their answers carry the counts of unfilled orders."""
 
 
 class Rest:

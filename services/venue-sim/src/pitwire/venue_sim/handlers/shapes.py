@@ -4,8 +4,10 @@ from pitwire.venue_sim.core.effects import BalanceChange
 from pitwire.venue_sim.core.types import (
     OPEN_STATES,
     STOP_KINDS,
+    ExecType,
     Order,
     OrderList,
+    OrderStatus,
     Prevented,
     Report,
     Side,
@@ -20,6 +22,7 @@ NO_AMOUNT = "0.00000000"
 def execution_report(report: Report) -> Json:
     """The user data event of one change of an order."""
     order, trade = report.order, report.trade
+    is_rejected = report.exec_type is ExecType.REJECTED
     event: Json = {
         "e": "executionReport",
         "E": report.ts_ms,
@@ -36,7 +39,7 @@ def execution_report(report: Report) -> Json:
         "C": report.orig_client_order_id,
         "x": report.exec_type.value,
         "X": report.status.value,
-        "r": "NONE",
+        "r": report.reason if is_rejected else "NONE",
         "i": order.venue_order_id,
         "l": text(trade.last_quantity) if trade else NO_AMOUNT,
         "z": text(report.cum_quantity),
@@ -65,7 +68,7 @@ def execution_report(report: Report) -> Json:
         event["j"] = order.strategy_id
     if order.strategy_type is not None:
         event["J"] = order.strategy_type
-    if report.reason:
+    if report.reason and not is_rejected:
         event["eR"] = report.reason
     if report.prevented is not None:
         event |= _prevented_fields(order, report.prevented)
@@ -95,7 +98,7 @@ def list_status(order_list: OrderList, orders: list[Order], *, is_done: bool, ts
         "E": ts_ms,
         "s": order_list.symbol,
         "g": order_list.list_id,
-        "c": "OCO",
+        "c": order_list.contingency.value,
         "l": "ALL_DONE" if is_done else "EXEC_STARTED",
         "L": "ALL_DONE" if is_done else "EXECUTING",
         "r": "NONE",
@@ -109,7 +112,7 @@ def order_list(one: OrderList, orders: list[Order]) -> Json:
     """An order list as queries show it."""
     return {
         "orderListId": one.list_id,
-        "contingencyType": "OCO",
+        "contingencyType": one.contingency.value,
         "listStatusType": "ALL_DONE" if one.is_done else "EXEC_STARTED",
         "listOrderStatus": "ALL_DONE" if one.is_done else "EXECUTING",
         "listClientOrderId": one.client_list_id,
@@ -253,7 +256,7 @@ def _state(order: Order) -> Json:
         "side": order.side.value,
         "selfTradePreventionMode": order.stp_mode,
     }
-    if order.is_working:
+    if order.is_working or order.status is OrderStatus.PENDING_NEW:
         state["workingTime"] = order.working_ms
     if order.order_type in STOP_KINDS:
         state["stopPrice"] = text(order.stop_price)
