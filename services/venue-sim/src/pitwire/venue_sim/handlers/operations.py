@@ -81,6 +81,18 @@ OPERATIONS: dict[str, Operation] = {
     "asset.tradeFee": Public(queries.trade_fee, 1),
 }
 
+COUNTED = frozenset(
+    {
+        "order.place",
+        "order.cancelReplace",
+        "orderList.place",
+        "orderList.place.oco",
+        "orderList.place.oto",
+        "orderList.place.otoco",
+    }
+)
+"""Their answers carry the counts of unfilled orders."""
+
 
 def run(venue: Venue, name: str, values: dict[str, str], *, account_id: str, address: str) -> object:
     """Carry out a request whose sender is known.

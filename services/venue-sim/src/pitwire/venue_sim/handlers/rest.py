@@ -52,17 +52,6 @@ ROUTES: dict[tuple[str, str], str] = {
 }
 PATHS = frozenset(path for _, path in ROUTES)
 LISTEN_KEY_PATH = "/api/v3/userDataStream"
-ORDER_OPERATIONS = frozenset(
-    {
-        "order.place",
-        "order.cancelReplace",
-        "orderList.place.oco",
-        "orderList.place.oto",
-        "orderList.place.otoco",
-        "orderList.place",
-    }
-)
-"""Their answers carry the counts of unfilled orders."""
 
 
 class Rest:
@@ -85,7 +74,7 @@ class Rest:
             result = operations.run(self._venue, name, values, account_id=account_id, address=request.address)
             operations.spoil(planned)
             status, body = 200, orjson.dumps(result)
-            if name in ORDER_OPERATIONS:
+            if name in operations.COUNTED:
                 ten_seconds, day = self._venue.limiter.order_counts(account_id, now_ms=self._venue.wall_ms())
                 headers |= {"X-MBX-ORDER-COUNT-10S": str(ten_seconds), "X-MBX-ORDER-COUNT-1D": str(day)}
         except VenueError as error:
