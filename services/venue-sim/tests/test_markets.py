@@ -189,7 +189,7 @@ def test_candles_of_any_interval_are_sums_of_minutes() -> None:
         tape.open_bar(minute * BAR_MS, 100)
         tape.trade(price=100 + minute, quantity=SCALE, ts_ms=minute * BAR_MS, buyer_takes=minute % 2 == 0)
         tape.close_bar()
-    fives = combine(tape.candles(0, 10 * BAR_MS), 5 * BAR_MS)
+    fives = combine(tape.candles(0, 10 * BAR_MS), "5m")
     assert [(bar.open, bar.high, bar.low, bar.close, bar.trades) for bar in fives] == [
         (100, 104, 100, 104, 5),
         (105, 109, 105, 109, 5),

@@ -7,11 +7,12 @@ from pitwire.venue_sim.core.book import Ladder
 from pitwire.venue_sim.core.effects import Effects
 from pitwire.venue_sim.core.endings import finish, held_by
 from pitwire.venue_sim.core.matching import Matcher
-from pitwire.venue_sim.core.rules import SymbolRules, check_amended, check_counts, check_filters
+from pitwire.venue_sim.core.rules import AMENDS_MAX, SymbolRules, check_amended, check_counts, check_filters
 from pitwire.venue_sim.core.state import Fees, Listing, State
 from pitwire.venue_sim.core.triggers import LOSS_TYPES, funding_price, triggers_at_once
 from pitwire.venue_sim.core.types import (
     STOP_KINDS,
+    Amendment,
     ExecType,
     NewOrder,
     Order,
@@ -21,7 +22,6 @@ from pitwire.venue_sim.core.types import (
 )
 from pitwire.venue_sim.core.units import ZERO, floor_to
 
-AMENDS_MAX = 10
 REJECT_REASONS = {
     errors.INSUFFICIENT_BALANCE: "INSUFFICIENT_BALANCES",
     errors.WOULD_TRIGGER: "STOP_PRICE_WOULD_TRIGGER_IMMEDIATELY",
@@ -224,7 +224,7 @@ class Exchange(State):
         """
         if not order.is_working:
             raise errors.amend_rejected("Order amend is not supported for an order that is not on the book.")
-        if order.amends >= AMENDS_MAX:
+        if len(order.amendments) >= AMENDS_MAX:
             raise errors.amend_rejected("The maximum number of amendments of this order is reached.")
         if quantity >= order.quantity:
             raise errors.amend_rejected("Order amend (quantity increase) is not supported.")
@@ -234,8 +234,9 @@ class Exchange(State):
         effects = Effects(self, now_ms)
         self.release(order, held_by(order, order.quantity - quantity))
         old_id = order.client_order_id
+        amendment = Amendment(self.next_exec_id, old_id, client_order_id, order.quantity, quantity, now_ms)
+        order.amendments.append(amendment)
         order.quantity, order.client_order_id, order.updated_ms = quantity, client_order_id, now_ms
-        order.amends += 1
         self.register(order)
         effects.report(order, ExecType.REPLACED, orig_id=old_id)
         return effects

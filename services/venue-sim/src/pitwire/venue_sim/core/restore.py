@@ -6,6 +6,7 @@ from pitwire.venue_sim.core.exchange import Exchange
 from pitwire.venue_sim.core.ledger import Account, Balance
 from pitwire.venue_sim.core.records import Record
 from pitwire.venue_sim.core.types import (
+    Amendment,
     Contingency,
     ExecType,
     Order,
@@ -31,6 +32,8 @@ class Restorer:
         self._exchange = exchange
         self.market_ms = 0
         self.operations = 0
+        self._arrivals: dict[int, None] = {}
+        """Orders as they last went to work or began to wait: their order in the queues."""
 
     def apply(self, record: Record) -> None:
         """Apply one line.
@@ -72,6 +75,8 @@ class Restorer:
 
     def _order(self, record: Record) -> None:
         exchange = self._exchange
+        self._arrivals.pop(record["order_id"], None)
+        self._arrivals[record["order_id"]] = None
         known = exchange.orders.get(record["order_id"])
         if known is not None:
             known.working_ms, known.updated_ms = record["working"], record["ts"]
@@ -139,12 +144,15 @@ class Restorer:
     def _change(self, record: Record) -> None:
         order = self._exchange.orders[record["order_id"]]
         order.status = OrderStatus(record["status"])
+        old_id, old_quantity = order.client_order_id, order.quantity
         order.quantity = Decimal(record["quantity"])
         order.prevented_quantity = Decimal(record["prevented"])
         order.updated_ms = record["ts"]
         if record["exec_type"] == ExecType.REPLACED:
-            order.client_order_id = record["client_order_id"]
-            order.amends += 1
+            new_id = order.client_order_id = record["client_order_id"]
+            order.amendments.append(
+                Amendment(record["exec_id"], old_id, new_id, old_quantity, order.quantity, record["ts"])
+            )
             self._exchange.register(order)
         self._settle(order)
 
@@ -191,8 +199,9 @@ class Restorer:
         """
         exchange = self._exchange
         locked: dict[tuple[str, str], Decimal] = {}
-        for order in exchange.orders.values():
-            if not order.is_open:
+        for number in self._arrivals:
+            order = exchange.orders.get(number)
+            if order is None or not order.is_open:
                 continue
             listing = exchange.listings[order.symbol]
             asset = listing.held_asset(order.side)

@@ -1,6 +1,6 @@
 """The words of the venue: orders, trades and reports of what happened to them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
@@ -101,6 +101,17 @@ class NewOrder:
     stp_mode: str = "NONE"
 
 
+class Amendment(NamedTuple):
+    """One decrease of an order's quantity by its owner."""
+
+    exec_id: int
+    old_id: str
+    new_id: str
+    old_quantity: Decimal
+    new_quantity: Decimal
+    ts_ms: int
+
+
 @dataclass(slots=True, kw_only=True)
 class Order:
     """One order of an account through its whole life.
@@ -135,7 +146,7 @@ class Order:
     locked: Decimal = ZERO
     hold_price: Decimal = ZERO
     funded: bool = True
-    amends: int = 0
+    amendments: list[Amendment] = field(default_factory=list[Amendment])
     updated_ms: int = 0
     working_ms: int = -1
     trailing_ms: int = -1

@@ -5,6 +5,7 @@ from pitwire.venue_sim.core.errors import VenueError, cancel_rejected
 from pitwire.venue_sim.core.types import NewOrder, OrderList, OrderType, Side, TimeInForce
 from pitwire.venue_sim.handlers import shapes
 from pitwire.venue_sim.handlers.params import Params, missing
+from pitwire.venue_sim.handlers.queries import read_day
 from pitwire.venue_sim.handlers.shapes import Json
 from pitwire.venue_sim.handlers.trading import ResponseType, cancel_one, read_order
 from pitwire.venue_sim.handlers.venue import Venue
@@ -162,7 +163,7 @@ def open_lists(venue: Venue, params: Params, account_id: str) -> list[Json]:
 def all_lists(venue: Venue, params: Params, account_id: str) -> list[Json]:
     """GET allOrderList."""
     from_id, limit = params.integer("fromId"), params.limit(default=ROWS_DEFAULT, largest=ROWS_MAX)
-    start_ms, end_ms = params.integer("startTime"), params.integer("endTime")
+    start_ms, end_ms = read_day(params)
     params.finish()
     rows = [
         order_list

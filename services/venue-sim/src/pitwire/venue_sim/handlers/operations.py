@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pitwire.venue_sim.core.errors import VenueError
-from pitwire.venue_sim.handlers import compound, lists, market_data, queries, trading
+from pitwire.venue_sim.handlers import compound, lists, market_data, queries, tickers, trading
 from pitwire.venue_sim.handlers.faults import AnswerFault, PlannedAnswer
 from pitwire.venue_sim.handlers.params import SECURITY_NAMES, Params
 from pitwire.venue_sim.handlers.venue import Venue
@@ -31,6 +31,8 @@ class Signed:
 
 Operation = Public | Signed
 
+WINDOW_WEIGHT_MAX = 200
+
 
 def _open_orders_weight(params: Params) -> int:
     return 6 if params.values.get("symbol") else 80
@@ -38,6 +40,11 @@ def _open_orders_weight(params: Params) -> int:
 
 def _ticker_weight(params: Params) -> int:
     return 2 if params.values.get("symbol") else 80
+
+
+def _window_weight(params: Params) -> int:
+    symbols = params.values.get("symbols")
+    return min(WINDOW_WEIGHT_MAX, 4 * (1 + symbols.count(","))) if symbols else 4
 
 
 def _price_weight(params: Params) -> int:
@@ -48,14 +55,21 @@ OPERATIONS: dict[str, Operation] = {
     "ping": Public(market_data.ping, 1),
     "time": Public(market_data.time, 1),
     "exchangeInfo": Public(market_data.exchange_info, 20),
+    "executionRules": Public(market_data.execution_rules, 4),
+    "referencePrice": Public(market_data.reference_price, 2),
+    "referencePrice.calculation": Public(market_data.reference_price, 2),
     "depth": Public(market_data.depth, market_data.depth_weight),
     "trades.recent": Public(market_data.trades, 25),
     "trades.aggregate": Public(market_data.aggregate_trades, 4),
+    "trades.historical": Public(market_data.historical_trades, 25),
     "klines": Public(market_data.klines, 2),
+    "uiKlines": Public(market_data.klines, 2),
     "avgPrice": Public(market_data.average_price, 2),
-    "ticker.24hr": Public(market_data.ticker_24hr, _ticker_weight),
-    "ticker.price": Public(market_data.ticker_price, _price_weight),
-    "ticker.book": Public(market_data.ticker_book, _price_weight),
+    "ticker.24hr": Public(tickers.ticker_24hr, _ticker_weight),
+    "ticker.tradingDay": Public(tickers.ticker_trading_day, _window_weight),
+    "ticker": Public(tickers.ticker_window, _window_weight),
+    "ticker.price": Public(tickers.ticker_price, _price_weight),
+    "ticker.book": Public(tickers.ticker_book, _price_weight),
     "order.place": Signed(trading.place_order, 1, trading=True),
     "order.test": Signed(trading.test_order, 1),
     "order.cancel": Signed(trading.cancel_order, 1, trading=True),
@@ -78,7 +92,11 @@ OPERATIONS: dict[str, Operation] = {
     "account.status": Signed(queries.account, 20),
     "account.rateLimits.orders": Signed(queries.order_rate_limits, 40),
     "account.commission": Signed(queries.commission, 20),
+    "order.amendments": Signed(queries.amendments, 4),
+    "myAllocations": Signed(queries.allocations, 20),
+    "myFilters": Signed(queries.relevant_filters, 40),
     "asset.tradeFee": Public(queries.trade_fee, 1),
+    "wallet.nothing": Public(queries.nothing, 1),
 }
 
 COUNTED = frozenset(

@@ -1,9 +1,11 @@
 """What the venue's values look like as Binance's JSON."""
 
 from pitwire.venue_sim.core.effects import BalanceChange
+from pitwire.venue_sim.core.state import Fees
 from pitwire.venue_sim.core.types import (
     OPEN_STATES,
     STOP_KINDS,
+    Amendment,
     ExecType,
     Order,
     OrderList,
@@ -152,6 +154,20 @@ def amended(order: Order, *, old_id: str, exec_id: int) -> Json:
     }
 
 
+def amendment(order: Order, one: Amendment) -> Json:
+    """One amendment as queries show it."""
+    return {
+        "symbol": order.symbol,
+        "orderId": order.venue_order_id,
+        "executionId": one.exec_id,
+        "origClientOrderId": one.old_id,
+        "newClientOrderId": one.new_id,
+        "origQty": text(one.old_quantity),
+        "newQty": text(one.new_quantity),
+        "time": one.ts_ms,
+    }
+
+
 def prevented_match(prevented: Prevented) -> Json:
     """A prevented match as its owner sees it."""
     return {
@@ -270,6 +286,27 @@ def _state(order: Order) -> Json:
     if order.strategy_type is not None:
         state["strategyType"] = order.strategy_type
     return state
+
+
+def commission_rates(fees: Fees) -> Json:
+    """The rates of an account."""
+    return {"maker": text(fees.maker), "taker": text(fees.taker), "buyer": NO_AMOUNT, "seller": NO_AMOUNT}
+
+
+def discount() -> Json:
+    """The discount for paying commission in BNB, which this venue does not give."""
+    return {"enabledForAccount": False, "enabledForSymbol": False, "discountAsset": "BNB", "discount": NO_AMOUNT}
+
+
+def order_commission(fees: Fees) -> Json:
+    """What a test order would pay."""
+    nothing = {"maker": NO_AMOUNT, "taker": NO_AMOUNT}
+    return {
+        "standardCommissionForOrder": {"maker": text(fees.maker), "taker": text(fees.taker)},
+        "specialCommissionForOrder": nothing,
+        "taxCommissionForOrder": nothing,
+        "discount": discount(),
+    }
 
 
 def my_trade(trade: Trade) -> Json:

@@ -8,7 +8,15 @@ from pitwire.venue_sim.core.errors import VenueError, cancel_rejected
 from pitwire.venue_sim.core.rules import DEFAULT_STP_MODE
 from pitwire.venue_sim.core.types import STOP_KINDS, NewOrder, Order, OrderStatus, OrderType, Side, TimeInForce
 from pitwire.venue_sim.handlers.params import Params, missing, not_required
-from pitwire.venue_sim.handlers.shapes import Json, cancel_result, order_ack, order_full, order_list, order_result
+from pitwire.venue_sim.handlers.shapes import (
+    Json,
+    cancel_result,
+    order_ack,
+    order_commission,
+    order_full,
+    order_list,
+    order_result,
+)
 from pitwire.venue_sim.handlers.venue import Venue
 
 STRATEGY_TYPE_MIN = 1_000_000
@@ -77,10 +85,10 @@ def test_order(venue: Venue, params: Params, account_id: str) -> Json:
     """POST order/test: every check, no order."""
     new = read_order(venue, params)
     read_response_type(params, new.order_type)
-    params.ignore("computeCommissionRates")
+    with_rates = params.flag("computeCommissionRates", default=False)
     params.finish()
     venue.exchange.check_new(account_id, new, now_ms=venue.time.market_ms())
-    return {}
+    return order_commission(venue.exchange.fees) if with_rates else {}
 
 
 def read_response_type(params: Params, order_type: OrderType) -> ResponseType:
