@@ -12,6 +12,7 @@ from decimal import (
     ROUND_CEILING,
     ROUND_FLOOR,
     ROUND_HALF_EVEN,
+    ROUND_UP,
     Context,
     Decimal,
     DivisionByZero,
@@ -44,6 +45,7 @@ _TRAPS: Final = (InvalidOperation, DivisionByZero, Overflow, FloatOperation)
 MONEY: Final = Context(prec=34, rounding=ROUND_HALF_EVEN, traps=list(_TRAPS))
 """For figures that are shown: averages, percentages."""
 
+_UP: Final = Context(prec=34, rounding=ROUND_UP, traps=list(_TRAPS))
 EXACT: Final = Context(prec=EXACT_DIGITS, rounding=ROUND_HALF_EVEN, traps=[*_TRAPS, Inexact])
 _WIDE: Final = Context(prec=EXACT_DIGITS, rounding=ROUND_HALF_EVEN, traps=list(_TRAPS))
 _COST_STEP: Final = Decimal(1).scaleb(-COST_DECIMALS)
@@ -108,6 +110,11 @@ def share_up(amount: Decimal, part: Decimal, whole: Decimal) -> Decimal:
 def ratio(numerator: Decimal, denominator: Decimal) -> Decimal:
     """Numerator / denominator at 34 digits; raises `DivisionByZero` rather than giving NaN or Infinity."""
     return MONEY.divide(numerator, denominator)
+
+
+def ratio_up(numerator: Decimal, denominator: Decimal) -> Decimal:
+    """As `ratio`, rounded away from zero at its last digit: what is compared with it is never let through too early."""
+    return _UP.divide(numerator, denominator)
 
 
 def percent_of(value: Decimal, percent: Decimal) -> Decimal:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from pitwire.common.enums import Side
@@ -112,6 +113,12 @@ class Position:
         quantity, cost, realised_pnl, fees = (Decimal(text) for text in row[1:5])
         other_fees = tuple((asset, Decimal(amount)) for asset, amount in row[5])
         return cls(row[0], quantity, cost, realised_pnl, fees, other_fees, *row[6:])
+
+
+@lru_cache(maxsize=4096)
+def flat(instrument_id: str) -> Position:
+    """The position of who never traded it."""
+    return Position(instrument_id)
 
 
 def _moved(quantity: Decimal, cost: Decimal, moved: Decimal, price: Decimal) -> tuple[Decimal, Decimal, Decimal]:

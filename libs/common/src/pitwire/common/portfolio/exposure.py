@@ -102,6 +102,13 @@ class Exposure:
     def of_strategy(self, strategy: str, instrument_id: str, side: Side) -> Decimal:
         return self._by_strategy.get((strategy, instrument_id, side), ZERO)
 
+    def works(self, strategy: str, instrument_id: str) -> bool:
+        """Whether any order of the strategy on it may still fill."""
+        open_now = self._by_strategy
+        if not open_now:
+            return False
+        return (strategy, instrument_id, Side.BUY) in open_now or (strategy, instrument_id, Side.SELL) in open_now
+
     def reserved(self, venue_account: str, asset: str) -> Decimal:
         return self._reserved.get((venue_account, asset), ZERO)
 

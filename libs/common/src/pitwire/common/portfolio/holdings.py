@@ -10,7 +10,7 @@ from pitwire.common.accounting import Book, Books, Statement, capital_postings, 
 from pitwire.common.fills import Fill
 from pitwire.common.instruments import assets_of
 from pitwire.common.money import ONE, ZERO, canonical, exact
-from pitwire.common.positions import Position
+from pitwire.common.positions import Position, flat
 from pitwire.common.schemas.ledger import Mark
 
 Marks = Mapping[str, Mark]
@@ -131,10 +131,11 @@ class Holdings:
 
     def position(self, strategy: str, instrument_id: str) -> Position:
         """The sub-ledger of one strategy; flat where it never traded."""
-        return self.by_strategy.get(strategy, {}).get(instrument_id) or Position(instrument_id)
+        ledger = self.by_strategy.get(strategy)
+        return (ledger.get(instrument_id) if ledger else None) or flat(instrument_id)
 
     def net_position(self, instrument_id: str) -> Position:
-        return self.net.get(instrument_id) or Position(instrument_id)
+        return self.net.get(instrument_id) or flat(instrument_id)
 
     @exact
     def statement(self, marks: Marks = NO_MARKS) -> Statement:

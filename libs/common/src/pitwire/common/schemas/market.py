@@ -127,6 +127,11 @@ class Candle(MarketMessage):
         return self
 
     @property
+    def close_float(self) -> float:
+        """The close as indicators take it; what is ordered and booked is `close`."""
+        return float(self.close)
+
+    @property
     def typical_price(self) -> Decimal:
         """(high + low + close) / 3, at 34 digits."""
         return ratio(total(total(self.high, self.low), self.close), THREE)

@@ -40,9 +40,12 @@ class Params(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Hold:
-    """Do nothing, and say why. `values` are shown by `pitwire why`."""
+    """Do nothing, and say why. `values` are shown by `pitwire why`.
+
+    Not frozen: one is made per candle and strategy, and that would double what a backtest pays for it.
+    """
 
     reason: str
     values: Values = field(default_factory=dict)

@@ -86,6 +86,13 @@ class IntentBook:
             gone.append(self._undecided.pop(oldest.intent_no))
         return tuple(gone)
 
+    def holds_order_on(self, instrument_id: str) -> bool:
+        """Whether an order on it waits for its answer."""
+        if not self._undecided:
+            return False
+        waiting = self._undecided.values()
+        return any(isinstance(intent, OrderIntent) and intent.instrument_id == instrument_id for intent in waiting)
+
     def open_quantity(self, instrument_id: str, side: Side) -> Decimal:
         """Sum over undecided orders."""
         found = ZERO

@@ -7,14 +7,14 @@ from decimal import Decimal
 
 from pitwire.common import money
 from pitwire.common.enums import Side
-from pitwire.common.instruments import InstrumentRegistry, quantity_for
+from pitwire.common.instruments import InstrumentRegistry, quantity_for, tradable_quantity
 from pitwire.common.money import ZERO
 from pitwire.common.order_state import OrderState
 from pitwire.common.portfolio import AccountView
 from pitwire.common.positions import Position
 from pitwire.common.schemas.market import Instrument
 from pitwire.strategy.core.intents import IntentBook
-from pitwire.strategy.core.sizing import Holding, Sized, fitting
+from pitwire.strategy.core.sizing import Holding
 
 
 class SubLedger:
@@ -37,6 +37,7 @@ class SubLedger:
         self._registry = registry
         self._intents = intents
         self.prices: dict[str, Decimal] = {}
+        self._sellable: tuple[Position, Instrument, Decimal | None] | None = None
 
     @property
     def capital(self) -> Decimal:
@@ -76,14 +77,34 @@ class SubLedger:
         )
 
     def holds(self, instrument_id: str) -> bool:
-        quantity = self.position(instrument_id).quantity
-        instrument, price = self._registry.get(instrument_id), self.prices.get(instrument_id)
-        if not quantity or instrument is None or price is None:
-            return bool(quantity)
-        return isinstance(fitting(Side.SELL, quantity, instrument, price), Sized)
+        position = self.position(instrument_id)
+        quantity = position.quantity
+        if not quantity:
+            return False
+        instrument = self._registry.get(instrument_id)
+        price = self.prices.get(instrument_id)
+        if instrument is None or price is None:
+            return True
+        least = self._least_price(position, instrument)
+        return least is not None and price >= least
+
+    def _least_price(self, position: Position, instrument: Instrument) -> Decimal | None:
+        """The price from which on the position is worth the venue's minimum; None where it is dust at any price.
+
+        Asked with every candle while something is held, so the last answer is kept.
+        """
+        known = self._sellable
+        if known is not None and known[0] is position and known[1] is instrument:
+            return known[2]
+        quantity = tradable_quantity(instrument, position.quantity)
+        least = money.ratio_up(instrument.min_notional, quantity) if quantity else None
+        self._sellable = position, instrument, least
+        return least
 
     def is_working(self, instrument_id: str) -> bool:
-        return any(self.working_quantity(instrument_id, side) for side in (Side.BUY, Side.SELL))
+        if self._account.exposure.works(self._strategy, instrument_id):
+            return True
+        return self._intents.holds_order_on(instrument_id)
 
     def quantity_for(self, instrument_id: str, value: Decimal, price: Decimal) -> Decimal:
         instrument = self._registry.get(instrument_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from itertools import islice
 from typing import Any, Final
@@ -37,8 +37,18 @@ HOLD, WARMING_UP = "HOLD", "WARMING_UP"
 class Runner:
     """Feeds one strategy object. What it raises quarantines this strategy alone."""
 
-    def __init__(self, spec: Spec, strategy: object, account: AccountView, registry: InstrumentRegistry) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        strategy: object,
+        account: AccountView,
+        registry: InstrumentRegistry,
+        *,
+        explains: bool = True,
+    ) -> None:
+        """`explains`: every evaluation leaves a `DecisionTrace`; without, only intents and alarms come out."""
         self.spec: Final = spec
+        self._explains = explains
         self.quarantined = ""
         self.intents: Final = IntentBook()
         self.portfolio: Final = SubLedger(
@@ -52,6 +62,7 @@ class Runner:
         self._strategy = strategy
         self._maker = IntentMaker(spec, self.portfolio, account, self.intents)
         self._history = int(getattr(strategy, "history", 0))
+        self._on_candle = getattr(strategy, "on_candle", None)
         self._timer_ns = int(getattr(strategy, "timer_seconds", 0) * NS_PER_S)
         self._timer_due_ns = 0
         self._seen: dict[str, int] = dict.fromkeys(spec.instruments, 0)
@@ -110,6 +121,35 @@ class Runner:
             if self.wants("on_candle"):
                 self._act(decisions or (Hold("no decision"),), instrument_id, cause, outputs)
             self._on_time_passed(candle.close_time_ns, cause, outputs)
+        return outputs
+
+    def on_bar(self, candle: Any, cause_of: Callable[[Any], Cause]) -> Outputs | None:
+        """As `on_candle`, for a host that shows each closed, good candle of this strategy once, in the order of time.
+
+        `candle` has what a `Candle` has. None where nothing follows: reasons to hold are not made. The host keeps
+        `portfolio.prices`. `cause_of` is asked only where something follows.
+        """
+        instrument_id = candle.instrument_id
+        seen = self._seen[instrument_id] = self._seen[instrument_id] + 1
+        if self.quarantined:
+            return None
+        outputs: Outputs | None = None
+        if self._on_candle is not None:
+            try:
+                answer = self._on_candle(candle, self.portfolio)
+                if (answer.__class__ is Hold or answer is None or seen < self._history) and not self._timer_ns:
+                    return None
+                decisions = _decisions(answer)
+            except Exception as error:  # noqa: BLE001 - the fault of one strategy must not stop the others
+                outputs = Outputs()
+                self._quarantine(f"on_candle raised {type(error).__name__}: {error}", outputs)
+                return outputs
+            outputs = Outputs()
+            if seen >= self._history:
+                self._act(decisions, instrument_id, cause_of(candle), outputs)
+        if self._timer_ns and seen >= self._history:
+            outputs = Outputs() if outputs is None else outputs
+            self._on_time_passed(candle.close_time_ns, cause_of(candle), outputs)
         return outputs
 
     def on_tick(self, tick: Quote | Trade | BookUpdate, cause: Cause) -> Outputs:
@@ -286,6 +326,8 @@ class Runner:
         intent_no: int = 0,
         once: bool = False,
     ) -> None:
+        if not self._explains:
+            return
         if once and self._last_told.get(place) == (signal, reason):
             return
         self._last_told[place] = signal, reason

@@ -50,12 +50,12 @@ class MeanReversion:
         self.lines = defaultdict[str, _Line](lambda: _Line(params))
 
     def on_candle(self, candle: Candle, portfolio: Portfolio) -> Decision:
-        line, price = self.lines[candle.instrument_id], float(candle.close)
+        line, price = self.lines[candle.instrument_id], candle.close_float
         bands = line.bollinger.update(price)
         if bands is None or not bands.deviation:
             return Hold("the band is not full yet" if bands is None else "the price does not move")
         values: dict[str, object] = {
-            "close": candle.close,
+            "close": price,
             "z": (price - bands.middle) / bands.deviation,
             **bands._asdict(),
         }

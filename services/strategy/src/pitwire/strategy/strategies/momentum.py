@@ -57,18 +57,20 @@ class Momentum:
         self.lines = defaultdict[str, _Line](lambda: _Line(params))
 
     def on_candle(self, candle: Candle, portfolio: Portfolio) -> Decision:
-        line, name = self.lines[candle.instrument_id], candle.instrument_id
-        price = float(candle.close)
+        name = candle.instrument_id
+        line = self.lines[name]
+        price = candle.close_float
         fast, slow = line.fast.update(price), line.slow.update(price)
         if fast is None or slow is None:
             return Hold("averages are not full yet")
         gap_percent = 100.0 * (fast / slow - 1.0)
-        values = {"close": candle.close, "fast": fast, "slow": slow, "gap_percent": gap_percent}
+        values = {"close": price, "fast": fast, "slow": slow, "gap_percent": gap_percent}
         is_up = gap_percent > 0
         if line.is_up is not None and line.is_up != is_up:
             line.crossed_up = is_up
         line.is_up = is_up
-        line.cooldown = max(line.cooldown - 1, 0)
+        if line.cooldown:
+            line.cooldown -= 1
         if portfolio.is_working(name):
             return Hold("an order is on its way", values)
         if portfolio.holds(name):

@@ -6,13 +6,12 @@ from pitwire.venue_sim.core.types import Order, OrderType, Side
 from pitwire.venue_sim.core.units import ZERO
 
 BIPS = Decimal(10_000)
-LOSS_TYPES = frozenset({OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT})
-"""Kinds that wait for the price to move against them; the other stop kinds take a profit."""
+_STOP_LOSSES = frozenset({OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT})
 
 
 def reaches_stop(order: Order, price: Decimal) -> bool:
     """Is the order's stop price met: a stop loss above the market buys, below it sells; a take profit the other way."""
-    rises = (order.side is Side.BUY) == (order.order_type in LOSS_TYPES)
+    rises = (order.side is Side.BUY) == (order.order_type in _STOP_LOSSES)
     return price >= order.stop_price if rises else price <= order.stop_price
 
 

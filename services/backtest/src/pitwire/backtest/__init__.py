@@ -1,0 +1,1 @@
+"""Backtests: the cores that trade live, over recorded candles, in virtual time."""
