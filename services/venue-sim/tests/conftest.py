@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 
 from pitwire.venue_sim.core.effects import Effects
-from pitwire.venue_sim.core.exchange import Exchange, Fees
+from pitwire.venue_sim.core.exchange import Exchange
 from pitwire.venue_sim.core.generated import GeneratedMarket
 from pitwire.venue_sim.core.ledger import Account
 from pitwire.venue_sim.core.limits import Limits, RateLimiter
 from pitwire.venue_sim.core.market import MarketDriver, Move
-from pitwire.venue_sim.core.order_lists import submit_oco
+from pitwire.venue_sim.core.order_lists import submit_oco, submit_oto
 from pitwire.venue_sim.core.rules import SymbolRules
+from pitwire.venue_sim.core.state import Fees
 from pitwire.venue_sim.core.types import NewOrder, OrderType, Side, TimeInForce
 from pitwire.venue_sim.handlers.security import Key, Keyring
 from pitwire.venue_sim.handlers.venue import Venue
@@ -177,6 +178,15 @@ class Bench:
             new_order(below),
             client_list_id=f"l{self.count}",
             now_ms=self.now_ms,
+        )
+
+    def oto(self, working: str, *pending: str) -> tuple[Any, Any]:
+        self.count += 1
+        orders = [
+            new_order(f"{text} id={name}{self.count}") for name, text in zip("wab", (working, *pending), strict=False)
+        ]
+        return submit_oto(
+            self.exchange, "main", orders[0], orders[1:], client_list_id=f"l{self.count}", now_ms=self.now_ms
         )
 
     def balances(self, account: str = "main") -> dict[str, tuple[Decimal, Decimal]]:

@@ -19,9 +19,9 @@ from pitwire.venue_sim.adapters.outbox import SEND_QUEUE_MAX, SocketOutbox
 from pitwire.venue_sim.adapters.pacer import Pacer
 from pitwire.venue_sim.clock import monotonic_s, new_secret, wall_ms
 from pitwire.venue_sim.config import DEFAULT_SEED, parse
-from pitwire.venue_sim.core.exchange import Fees
 from pitwire.venue_sim.core.generated import GeneratedMarket
 from pitwire.venue_sim.core.ledger import Account, LedgerError
+from pitwire.venue_sim.core.state import Fees
 from pitwire.venue_sim.handlers.assembly import MismatchError, Opening, assemble
 
 

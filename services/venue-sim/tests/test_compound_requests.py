@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from pitwire.venue_sim.core.errors import VenueError
-from pitwire.venue_sim.handlers import compound
 from pitwire.venue_sim.handlers.operations import run
 
 LIMIT = "symbol=BTCUSDT side=BUY type=LIMIT timeInForce=GTC quantity=0.001 price=50000"
@@ -141,7 +140,63 @@ def test_an_oco_that_is_refused_leaves_nothing(desk: Any) -> None:
     assert refused(desk, "orderList.place.oco", SELL_OCO.replace("aboveType=LIMIT_MAKER", "")).code == -1102
     assert refused(desk, "orderList.place.oco", f"{SELL_OCO} unknown=1").code == -1104
     assert desk.venue.exchange.orders == {}
-    assert compound.LEG_FIELDS["StopPrice"] == "stopPrice"
+
+
+# ------------------------------------------------------------------------------------------------------ OTO and OTOCO
+OTO = (
+    "symbol=BTCUSDT workingType=LIMIT workingSide=BUY workingPrice=50000 workingQuantity=0.01 workingTimeInForce=GTC "
+    "workingClientOrderId=w pendingType=MARKET pendingSide=SELL pendingQuantity=0.009 pendingClientOrderId=p"
+)
+OTOCO = (
+    "symbol=BTCUSDT workingType=LIMIT_MAKER workingSide=BUY workingPrice=50000 workingQuantity=0.01 "
+    "pendingSide=SELL pendingQuantity=0.009 pendingAboveType=LIMIT_MAKER pendingAbovePrice=90000 "
+    "pendingBelowType=STOP_LOSS pendingBelowStopPrice=40000"
+)
+
+
+def test_an_oto_is_answered_as_documented(desk: Any) -> None:
+    placed = ask(desk, "orderList.place.oto", f"{OTO} listClientOrderId=mine")
+    assert (placed["contingencyType"], placed["listOrderStatus"]) == ("OTO", "EXECUTING")
+    working, pending = placed["orderReports"]
+    assert (working["status"], working["type"], working["clientOrderId"]) == ("NEW", "LIMIT", "w")
+    assert (pending["status"], pending["workingTime"], pending["price"]) == ("PENDING_NEW", -1, "0.00000000")
+    assert user_events(desk) == ["p NEW", "w NEW", "mine EXEC_STARTED"]
+    assert [order["status"] for order in ask(desk, "openOrders.status")] == ["PENDING_NEW", "NEW"]
+    canceled = ask(desk, "order.cancel", "symbol=BTCUSDT origClientOrderId=p")
+    assert canceled["listOrderStatus"] == "ALL_DONE"
+    assert ask(desk, "openOrders.status") == []
+
+
+def test_an_otoco_holds_an_oco_behind_its_working_order(desk: Any) -> None:
+    placed = ask(desk, "orderList.place.otoco", OTOCO)
+    assert [report["type"] for report in placed["orderReports"]] == ["LIMIT_MAKER", "LIMIT_MAKER", "STOP_LOSS"]
+    assert [report["status"] for report in placed["orderReports"]] == ["NEW", "PENDING_NEW", "PENDING_NEW"]
+    assert len(placed["orders"]) == 3
+
+
+OTO_REFUSALS = """
+workingType=MARKET                    | orderList.place.oto   | -1014
+pendingQuantity=                      | orderList.place.oto   | -1105
+workingIcebergQty=0.001 workingTimeInForce=IOC | orderList.place.oto | -1160
+pendingBelowType=TAKE_PROFIT          | orderList.place.otoco | -1199
+pendingAboveType=MARKET               | orderList.place.otoco | -1158
+pendingSide=                          | orderList.place.otoco | -1105
+"""
+
+
+@pytest.mark.parametrize(
+    "row", [[cell.strip() for cell in line.split("|")] for line in OTO_REFUSALS.strip().splitlines()], ids=str
+)
+def test_an_oto_that_is_refused_leaves_nothing(desk: Any, row: list[str]) -> None:
+    changed, name, code = row
+    base = OTO if name.endswith("oto") else OTOCO
+    values = dict(word.split("=", 1) for word in f"{base} {changed}".split())
+    if "MARKET" in changed:
+        unwanted = ("workingPrice", "workingTimeInForce") if name.endswith("oto") else ("pendingAbovePrice",)
+        values = {key: value for key, value in values.items() if key not in unwanted}
+    text = " ".join(f"{key}={value}" for key, value in values.items())
+    assert refused(desk, name, text).code == int(code)
+    assert desk.venue.exchange.orders == {}
 
 
 # ------------------------------------------------------------------------------------------------- prevented matches

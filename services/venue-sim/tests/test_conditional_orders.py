@@ -8,8 +8,12 @@ from typing import Any
 import pytest
 
 from pitwire.venue_sim.core.errors import VenueError
-from pitwire.venue_sim.core.exchange import AMENDS_MAX
+from pitwire.venue_sim.core.exchange import Exchange
 from pitwire.venue_sim.core.order_lists import check_types
+from pitwire.venue_sim.core.records import account_record, effect_records
+from pitwire.venue_sim.core.restore import Restorer
+from pitwire.venue_sim.core.rules import AMENDS_MAX
+from pitwire.venue_sim.core.state import Fees
 from pitwire.venue_sim.core.triggers import sees_trade, triggers_at_once
 from pitwire.venue_sim.core.types import Order, OrderType, Side, TimeInForce
 
@@ -358,3 +362,23 @@ def test_fill_or_kill_counts_only_what_others_offer(bench: Any) -> None:
     bench.place("SELL LIMIT 2 @ 100.05")
     taker, _ = bench.place("BUY LIMIT 3 @ 100.10 FOK stp=EXPIRE_MAKER")
     assert (taker.status, taker.cum_quantity) == ("EXPIRED", 0)
+
+
+def test_a_restarted_venue_keeps_the_order_in_which_orders_went_to_work(bench: Any) -> None:
+    lines = [{"op": 0, **account_record(account)} for account in bench.exchange.accounts.values()]
+
+    def note(effects: Any) -> None:
+        operation = len(lines) + 1
+        lines.extend({"op": operation, **record} for record in effect_records(effects, effects.take_balances()))
+
+    note(bench.place("SELL STOP_LOSS_LIMIT 1 @ 101 stop=99 id=late")[1])
+    note(bench.place("SELL LIMIT 1 @ 101 GTC id=early")[1])
+    note(bench.trade("SELL", "99", "0.001"))
+    rebuilt = Exchange([bench.exchange.listings["BTCUSDT"].rules], Fees())
+    restorer = Restorer(rebuilt)
+    for line in lines:
+        restorer.apply(line)
+    restorer.finish()
+    for exchange in (bench.exchange, rebuilt):
+        matches = exchange.listings["BTCUSDT"].book.plan(Side.BUY, Decimal(20), None)
+        assert [match.maker.client_order_id for match in matches if match.maker] == ["early", "late"]

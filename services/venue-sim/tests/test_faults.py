@@ -12,9 +12,10 @@ import aiohttp
 import pytest
 
 from pitwire.venue_sim.core.errors import VenueError
-from pitwire.venue_sim.core.exchange import Exchange, Fees
+from pitwire.venue_sim.core.exchange import Exchange
 from pitwire.venue_sim.core.records import account_record
 from pitwire.venue_sim.core.restore import Restorer
+from pitwire.venue_sim.core.state import Fees
 from pitwire.venue_sim.handlers.fault_desk import FaultDesk
 from pitwire.venue_sim.handlers.faults import COUNT_MAX, AnswerFault
 from pitwire.venue_sim.handlers.feeds import Feeds

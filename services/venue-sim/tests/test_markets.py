@@ -12,12 +12,13 @@ import pytest
 
 from pitwire.venue_sim.adapters.recordings import read_market
 from pitwire.venue_sim.config import DEFAULT_SEED
-from pitwire.venue_sim.core.exchange import Exchange, Fees
+from pitwire.venue_sim.core.exchange import Exchange
 from pitwire.venue_sim.core.generated import GeneratedMarket, draw
 from pitwire.venue_sim.core.ladder import LEVELS, quotes
 from pitwire.venue_sim.core.market import MarketDriver
 from pitwire.venue_sim.core.path import BAR_MS, OFFSETS_MS, POINTS
 from pitwire.venue_sim.core.recorded import RecordingError, split_symbol
+from pitwire.venue_sim.core.state import Fees
 from pitwire.venue_sim.core.tape import Tape, combine
 from pitwire.venue_sim.core.types import Side
 from pitwire.venue_sim.core.units import SCALE, scaled_text, to_decimal, to_scaled
@@ -188,7 +189,7 @@ def test_candles_of_any_interval_are_sums_of_minutes() -> None:
         tape.open_bar(minute * BAR_MS, 100)
         tape.trade(price=100 + minute, quantity=SCALE, ts_ms=minute * BAR_MS, buyer_takes=minute % 2 == 0)
         tape.close_bar()
-    fives = combine(tape.candles(0, 10 * BAR_MS), 5 * BAR_MS)
+    fives = combine(tape.candles(0, 10 * BAR_MS), "5m")
     assert [(bar.open, bar.high, bar.low, bar.close, bar.trades) for bar in fives] == [
         (100, 104, 100, 104, 5),
         (105, 109, 105, 109, 5),

@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pitwire.venue_sim.core.errors import VenueError
-from pitwire.venue_sim.core.exchange import Exchange, Fees
+from pitwire.venue_sim.core.exchange import Exchange
 from pitwire.venue_sim.core.records import account_record, effect_records
 from pitwire.venue_sim.core.restore import RecordError, Restorer
+from pitwire.venue_sim.core.state import Fees
 from pitwire.venue_sim.core.types import Side
 
 PRICES = st.sampled_from(
@@ -47,6 +48,7 @@ STEPS = st.one_of(
     st.tuples(st.just("cancel"), st.integers(0, 50)),
     st.tuples(st.just("amend"), st.integers(0, 50), QUANTITIES),
     st.tuples(st.just("oco"), st.sampled_from(["BUY", "SELL"]), PRICES, PRICES, QUANTITIES),
+    st.tuples(st.just("oto"), st.sampled_from(["BUY", "SELL"]), PRICES, ORDERS),
     st.tuples(st.just("trade"), st.sampled_from(["BUY", "SELL"]), PRICES, QUANTITIES),
     st.tuples(st.just("quote"), st.sampled_from(["99.70", "99.90", "100.10", "100.30"])),
 )
@@ -78,6 +80,8 @@ class Run:
             self.amend(step[1], step[2])
         elif step[0] == "oco":
             self.oco(*step[1:])
+        elif step[0] == "oto":
+            self.oto(*step[1:])
         elif step[0] == "trade":
             best = self.exchange.listings["BTCUSDT"].book.best(Side(step[1]).opposite)
             price = f"{best[0]}" if best else step[2]
@@ -102,6 +106,12 @@ class Run:
             with contextlib.suppress(VenueError):
                 new_id = f"amended-{self.exchange.next_exec_id}"
                 self.effects(self.exchange.amend(order, Decimal(quantity), new_id, now_ms=1))
+
+    def oto(self, side: str, price: str, pending: tuple[str, str, str, str, str]) -> None:
+        _, pending_side, form, pending_price, quantity = pending
+        order = f"{pending_side} {form.format(p=pending_price, q=quantity)}"
+        with contextlib.suppress(VenueError):
+            self.effects(self.bench.oto(f"{side} LIMIT {quantity} @ {price} GTC", order)[1])
 
     def oco(self, side: str, one: str, two: str, quantity: str) -> None:
         high, low = max(one, two, key=Decimal), min(one, two, key=Decimal)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -42,7 +44,7 @@ order.place | symbol=BTCUSDT side=BUY type=LIMIT timeInForce=GTC quantity=1 | -1
 order.place | symbol=BTCUSDT side=BUY type=MARKET                | -1102 | 'quantity'
 order.place | symbol=BTCUSDT side=BUY type=MARKET quantity=1 price=5 | -1106 | 'price' sent when not required
 order.place | symbol=BTCUSDT side=BUY type=MARKET quantity=1 quoteOrderQty=5 | -1106 | 'quoteOrderQty'
-order.place | symbol=BTCUSDT side=BUY type=MARKET quantity=1 timeInForce=GTC | -1106 | 'timeInForce'
+order.place | symbol=BTCUSDT side=BUY type=MARKET quantity=1 timeInForce=GTC | -1114 | TimeInForce parameter
 order.place | symbol=BTCUSDT side=BUY type=STOP_LOSS quantity=1  | -1102 | 'stopPrice'
 order.place | symbol=BTCUSDT side=BUY type=MARKET quantity=1e3   | -1100 | 'quantity'
 order.place | symbol=BTCUSDT side=BUY type=MARKET quantity=-1    | -1100 | 'quantity'
@@ -309,3 +311,39 @@ def test_the_metrics_page_counts(desk: Any) -> None:
     page = metrics.exposition(desk.venue, frames=3, connections=2, status=status).decode()
     assert "venue_orders_accepted 1.0" in page
     assert "venue_connections 2.0" in page
+
+
+# -------------------------------------------------------------------------------------------------- windows and rules
+def test_a_lookup_of_more_than_a_day_is_refused(desk: Any) -> None:
+    for name in ("allOrders", "myTrades"):
+        text = "symbol=BTCUSDT startTime=0 endTime=86400001"
+        assert refusal(desk, name, text)[0] == -1127
+        assert ask(desk, name, "symbol=BTCUSDT startTime=0 endTime=86400000") == []
+    assert refusal(desk, "allOrderLists", "startTime=0 endTime=86400001")[0] == -1127
+
+
+def test_tickers_of_a_window_are_those_of_its_candles(desk: Any) -> None:
+    desk.advance(30)
+    minutes = ask(desk, "klines", "symbol=BTCUSDT interval=1m limit=5")
+    ticker = ask(desk, "ticker", "symbol=BTCUSDT windowSize=5m")
+    assert (ticker["openPrice"], ticker["lastPrice"]) == (minutes[0][1], minutes[-1][4])
+    assert ticker["highPrice"] == max((row[2] for row in minutes), key=float)
+    assert ticker["count"] == sum(row[8] for row in minutes)
+    for size in ("0m", "60m", "24h", "8d", "x"):
+        assert refusal(desk, "ticker", f"symbol=BTCUSDT windowSize={size}")[0] == -1130
+    assert refusal(desk, "ticker", "")[0] == -1128
+
+
+def test_there_are_no_reference_prices_and_execution_rules(desk: Any) -> None:
+    assert refusal(desk, "referencePrice", "symbol=BTCUSDT")[0] == -2043
+    assert ask(desk, "executionRules", "symbol=BTCUSDT") == {"symbolRules": []}
+
+
+def test_a_halted_symbol_and_a_full_position_refuse_orders(desk: Any) -> None:
+    listing = desk.venue.exchange.listings["BTCUSDT"]
+    listing.rules = replace(listing.rules, position_max=Decimal("1.005"))
+    order = "symbol=BTCUSDT side=BUY type=LIMIT timeInForce=GTC price=50000"
+    ask(desk, "order.place", f"{order} quantity=0.004")
+    assert refusal(desk, "order.place", f"{order} quantity=0.002") == (-1013, "Filter failure: MAX_POSITION")
+    listing.is_halted = True
+    assert refusal(desk, "order.place", f"{order} quantity=0.001") == (-1013, "Market is closed.")

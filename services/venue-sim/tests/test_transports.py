@@ -190,7 +190,7 @@ def test_ids_of_any_kind_come_back(talk: Talk, request_id: Any) -> None:
         "status": 200,
         "result": {},
         "rateLimits": [
-            {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 6000, "count": 1}
+            {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 6000, "count": 3}
         ],
     }
 

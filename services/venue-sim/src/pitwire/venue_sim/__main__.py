@@ -64,6 +64,24 @@ class Market:
             self.venue.advance_market()
 
 
+def read_key(entry: dict[str, str]) -> Key:
+    """One entry of a keys file.
+
+    Raises:
+        KeysError: its public key is none.
+    """
+    public_key = None
+    if "public_key" in entry:
+        # Only a venue with such a key pays the 90 ms that this import takes.
+        from pitwire.venue_sim.handlers.public_keys import read_public_key  # noqa: PLC0415  # see the line above
+
+        try:
+            public_key = read_public_key(entry["public_key"])
+        except ValueError as problem:
+            raise KeysError(f"the public_key of {entry['api_key']} cannot be used: {problem}") from None
+    return Key(entry["api_key"], entry.get("api_secret", ""), entry["account"], public_key)
+
+
 def build(config: Config, file_log: FileLog) -> tuple[Venue, Pacer, Feeds, list[Key]]:
     """The venue and its pacer, from the settings and the data folder."""
     source: BarSource
@@ -72,7 +90,7 @@ def build(config: Config, file_log: FileLog) -> tuple[Venue, Pacer, Feeds, list[
     else:
         source = read_market(config.market, history=config.history)
     given = load_keys(config.data_dir, config.keys, account=ACCOUNT, new_secret=clock.new_secret)
-    keys = [Key(pair["api_key"], pair["api_secret"], pair["account"]) for pair in given]
+    keys = [read_key(entry) for entry in given]
     opening = Opening(
         accounts=list(dict.fromkeys(key.account_id for key in keys)),
         balances=config.balances,

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from pitwire.venue_sim.core.exchange import Fees
 from pitwire.venue_sim.core.limits import Limits
+from pitwire.venue_sim.core.state import Fees
 
 PORT_MAX = 65_535
 SPEED_MAX = 100_000.0

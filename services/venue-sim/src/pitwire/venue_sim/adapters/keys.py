@@ -7,7 +7,8 @@ from pathlib import Path
 import orjson
 
 KEYS_NAME = "keys.json"
-FIELDS = ("api_key", "api_secret", "account")
+FIELDS = ("api_key", "account")
+PROOFS = ("api_secret", "public_key")
 
 
 class KeysError(Exception):
@@ -18,7 +19,7 @@ def load_keys(folder: Path, given: Path | None, *, account: str, new_secret: Cal
     """Keys from the file given, else from the data folder, where a first pair is made when there is none.
 
     Raises:
-        KeysError: the file is not a list of objects with api_key, api_secret and account.
+        KeysError: the file is not a list of objects with api_key, account, and one of api_secret and public_key.
     """
     path = given or folder / KEYS_NAME
     if given is None and not path.exists():
@@ -33,11 +34,17 @@ def load_keys(folder: Path, given: Path | None, *, account: str, new_secret: Cal
     except orjson.JSONDecodeError as problem:
         raise KeysError(f"{path}, line {problem.lineno}: not JSON: {problem.msg}") from None
     if not isinstance(keys, list) or not keys or not all(map(_is_key, keys)):
-        raise KeysError(f"{path}: needs a list of objects with {', '.join(FIELDS)}, each a non-empty text")
+        raise KeysError(
+            f"{path}: needs a list of objects with {', '.join(FIELDS)} and one of {', '.join(PROOFS)}, "
+            "each a non-empty text"
+        )
     if len({key["api_key"] for key in keys}) != len(keys):
         raise KeysError(f"{path}: an api_key is there twice")
     return keys
 
 
 def _is_key(key: object) -> bool:
-    return isinstance(key, dict) and all(isinstance(key.get(name), str) and key[name] for name in FIELDS)
+    if not isinstance(key, dict):
+        return False
+    given = [name for name in (*FIELDS, *PROOFS) if isinstance(key.get(name), str) and key[name]]
+    return len(given) == len(FIELDS) + 1 and set(FIELDS) < set(given)

@@ -1,12 +1,9 @@
 """What one operation did, collected in order: reports of orders, and balances that changed."""
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
+from pitwire.venue_sim.core.state import State
 from pitwire.venue_sim.core.types import ExecType, Order, OrderList, Prevented, Report, Trade
-
-if TYPE_CHECKING:
-    from pitwire.venue_sim.core.exchange import Exchange
 
 BalanceChange = tuple[str, str, Decimal, Decimal]
 """(account, asset, free, locked) after the operation."""
@@ -15,8 +12,8 @@ BalanceChange = tuple[str, str, Decimal, Decimal]
 class Effects:
     """The results of one operation at one time; the caller logs them and tells the clients."""
 
-    def __init__(self, exchange: "Exchange", now_ms: int) -> None:
-        self._exchange = exchange
+    def __init__(self, state: State, now_ms: int) -> None:
+        self._state = state
         self.now_ms = now_ms
         self.reports: list[Report] = []
         self.tracked: list[Order] = []
@@ -24,6 +21,8 @@ class Effects:
         self.lists: list[tuple[OrderList, bool]] = []
         """Order lists that began or ended, with whether they are done."""
         self.prevented: list[Prevented] = []
+        self.released: list[OrderList] = []
+        """Order lists whose working order is filled: their pending orders are to be placed now."""
 
     def report(
         self,
@@ -37,12 +36,12 @@ class Effects:
         prevented: Prevented | None = None,
     ) -> None:
         """Note one change of an order with its values right now."""
-        exchange = self._exchange
+        state = self._state
         self.reports.append(
             Report(
                 order=order,
                 exec_type=exec_type,
-                exec_id=exchange.next_exec_id,
+                exec_id=state.next_exec_id,
                 status=order.status,
                 ts_ms=self.now_ms,
                 client_order_id=cancel_id or order.client_order_id,
@@ -56,13 +55,13 @@ class Effects:
                 prevented=prevented,
             )
         )
-        exchange.next_exec_id += 1
+        state.next_exec_id += 1
 
     def take_balances(self) -> list[BalanceChange]:
         """Every balance that changed, once, in account order of the reports; call it when the operation is complete."""
         changes: list[BalanceChange] = []
         for account_id in dict.fromkeys(report.order.account_id for report in self.reports):
-            account = self._exchange.accounts[account_id]
+            account = self._state.accounts[account_id]
             account.updated_ms = self.now_ms
             changes.extend((account_id, *change) for change in account.take_touched())
         return changes

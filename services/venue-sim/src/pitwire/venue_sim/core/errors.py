@@ -5,6 +5,7 @@ INSUFFICIENT_BALANCE = "Account has insufficient balance for requested action."
 DUPLICATE_ORDER = "Duplicate order sent."
 WOULD_MATCH = "Order would immediately match and take."
 WOULD_TRIGGER = "Order would trigger immediately."
+MARKET_CLOSED = "Market is closed."
 PRICE_RELATION = "The relationship of the prices for the orders is not correct."
 
 

@@ -1,10 +1,11 @@
 """Executing orders against the book: funds, fills, fees, and what becomes of the rest."""
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from pitwire.venue_sim.core.book import Match
 from pitwire.venue_sim.core.effects import Effects
+from pitwire.venue_sim.core.endings import finish, note_list_progress, prevent_trade
+from pitwire.venue_sim.core.state import Listing, State
 from pitwire.venue_sim.core.triggers import sees_trade
 from pitwire.venue_sim.core.types import (
     MARKET_KINDS,
@@ -18,9 +19,6 @@ from pitwire.venue_sim.core.types import (
 )
 from pitwire.venue_sim.core.units import ZERO, cut, floor_to
 
-if TYPE_CHECKING:
-    from pitwire.venue_sim.core.exchange import Exchange, Listing
-
 REASON_LIQUIDITY = "INSUFFICIENT_LIQUIDITY"
 REASON_IOC = "UNFILLED_IOC_QUANTITY_EXPIRED"
 REASON_FOK = "UNFILLED_FOK_ORDER_EXPIRED"
@@ -31,11 +29,11 @@ NO_STP = "NONE"
 class Matcher:
     """The rules by which an accepted order trades."""
 
-    def __init__(self, exchange: "Exchange") -> None:
-        self._exchange = exchange
+    def __init__(self, state: State) -> None:
+        self._state = state
 
     # ------------------------------------------------------------------------------------------------------- checks
-    def funds_needed(self, listing: "Listing", order: Order) -> Decimal:
+    def funds_needed(self, listing: Listing, order: Order) -> Decimal:
         """What an order must hold: base for a sell; for a buy its limit value, or what the book asks for it now."""
         if not order.funded:
             return ZERO
@@ -52,13 +50,13 @@ class Matcher:
         return order.limit_price <= opposite_price
 
     # ----------------------------------------------------------------------------------------------------- matching
-    def work(self, listing: "Listing", order: Order, effects: Effects) -> None:
+    def work(self, listing: Listing, order: Order, effects: Effects) -> None:
         """Match a working order and settle what it has left: rest, or expire."""
         limit = None if order.order_type in MARKET_KINDS else order.limit_price
         if order.time_in_force is TimeInForce.FOK:
             offered = sum((match.quantity for match in self._offers(listing, order, limit)), ZERO)
             if offered < order.leaves_quantity:
-                self._exchange.finish(order, OrderStatus.EXPIRED, effects, reason=REASON_FOK)
+                finish(self._state, order, OrderStatus.EXPIRED, effects, reason=REASON_FOK)
                 return
         while order.is_open:
             matches = self._affordable(listing, order, listing.book.plan(order.side, order.leaves_quantity, limit))
@@ -67,16 +65,18 @@ class Matcher:
                 self._take(listing, order, match, effects)
             if own is None:
                 break
-            self._prevent(order, matches[own], effects)
+            maker = matches[own].maker
+            if maker is not None:
+                prevent_trade(self._state, order, maker, matches[own].price, effects)
         if order.is_open:
             self._settle_rest(listing, order, effects)
 
-    def _offers(self, listing: "Listing", order: Order, limit: Decimal | None) -> list[Match]:
+    def _offers(self, listing: Listing, order: Order, limit: Decimal | None) -> list[Match]:
         """What others offer an order."""
         skip = order.account_id if order.stp_mode != NO_STP else None
         return listing.book.plan(order.side, order.leaves_quantity, limit, skip_account=skip)
 
-    def _affordable(self, listing: "Listing", order: Order, matches: list[Match]) -> list[Match]:
+    def _affordable(self, listing: Listing, order: Order, matches: list[Match]) -> list[Match]:
         """The part of the matches that a buy at market price can pay for, in whole lots."""
         if order.side is Side.SELL or order.order_type not in MARKET_KINDS:
             return matches
@@ -91,15 +91,15 @@ class Matcher:
             left -= cost
         return affordable
 
-    def _settle_rest(self, listing: "Listing", order: Order, effects: Effects) -> None:
+    def _settle_rest(self, listing: Listing, order: Order, effects: Effects) -> None:
         if order.order_type in MARKET_KINDS:
-            self._exchange.finish(order, OrderStatus.EXPIRED, effects, reason=REASON_LIQUIDITY)
+            finish(self._state, order, OrderStatus.EXPIRED, effects, reason=REASON_LIQUIDITY)
         elif order.time_in_force is TimeInForce.GTC:
             listing.book.add(order)
         else:
-            self._exchange.finish(order, OrderStatus.EXPIRED, effects, reason=REASON_IOC)
+            finish(self._state, order, OrderStatus.EXPIRED, effects, reason=REASON_IOC)
 
-    def _take(self, listing: "Listing", taker: Order, match: Match, effects: Effects) -> None:
+    def _take(self, listing: Listing, taker: Order, match: Match, effects: Effects) -> None:
         trade_id = listing.next_trade_id
         listing.next_trade_id += 1
         if match.maker is None:
@@ -108,29 +108,7 @@ class Matcher:
         if match.maker is not None:
             self._fill(listing, match.maker, match, trade_id, is_maker=True, effects=effects)
 
-    def _prevent(self, taker: Order, match: Match, effects: Effects) -> None:
-        """Instead of a trade of an account with itself: what the taker's mode says (Binance Spot, STP FAQ)."""
-        maker, exchange = match.maker, self._exchange
-        if maker is None:
-            return
-        quantity = min(taker.leaves_quantity, maker.leaves_quantity)
-        prevented = exchange.note_prevented(taker, maker, match.price, quantity, effects)
-        ended = [maker, taker] if taker.stp_mode == "EXPIRE_BOTH" else []
-        if taker.stp_mode == "EXPIRE_TAKER":
-            ended = [taker]
-        elif taker.stp_mode == "EXPIRE_MAKER":
-            ended = [maker]
-        elif taker.stp_mode == "DECREMENT":
-            for order in (maker, taker):
-                exchange.prevent(order, quantity)
-            ended = [order for order in (maker, taker) if order.leaves_quantity == 0]
-            for order in (maker, taker):
-                if order.leaves_quantity > 0:
-                    effects.report(order, ExecType.TRADE_PREVENTION, prevented=prevented)
-        for order in ended:
-            exchange.finish(order, OrderStatus.EXPIRED_IN_MATCH, effects, prevented=prevented)
-
-    def fill_maker(self, listing: "Listing", match: Match, effects: Effects) -> None:
+    def fill_maker(self, listing: Listing, match: Match, effects: Effects) -> None:
         """The market trades with a user's resting order."""
         if match.maker is not None:
             trade_id = listing.next_trade_id
@@ -138,13 +116,13 @@ class Matcher:
             self._fill(listing, match.maker, match, trade_id, is_maker=True, effects=effects)
 
     def _fill(
-        self, listing: "Listing", order: Order, match: Match, trade_id: int, *, is_maker: bool, effects: Effects
+        self, listing: Listing, order: Order, match: Match, trade_id: int, *, is_maker: bool, effects: Effects
     ) -> None:
-        exchange, rules = self._exchange, listing.rules
-        account = exchange.accounts[order.account_id]
+        state, rules = self._state, listing.rules
+        account = state.accounts[order.account_id]
         price, quantity = match.price, match.quantity
         quote = price * quantity
-        rate = exchange.fees.maker if is_maker else exchange.fees.taker
+        rate = state.fees.maker if is_maker else state.fees.taker
         if order.side is Side.BUY:
             fee, fee_currency = cut(quantity * rate), rules.base
             held = quote if order.order_type in MARKET_KINDS else order.hold_price * quantity
@@ -164,18 +142,17 @@ class Matcher:
             order.symbol, trade_id, order.venue_order_id, order.account_id, order.side, price, quantity, quote, fee,
             fee_currency, is_maker, effects.now_ms, order.list_id,
         )  # fmt: skip
-        exchange.trades.setdefault((order.account_id, order.symbol), []).append(trade)
+        state.trades.setdefault((order.account_id, order.symbol), []).append(trade)
         if order.leaves_quantity == 0:
             listing.book.remove(order)
-            exchange.close(order, OrderStatus.FILLED, effects.now_ms)
+            state.close(order, OrderStatus.FILLED, effects.now_ms)
         elif is_maker:
             listing.book.show_next(order, quantity)
         effects.report(order, ExecType.TRADE, trade=trade)
-        if order.list_id >= 0:
-            exchange.end_other_legs(order, effects)
+        note_list_progress(state, order, effects)
 
     # -------------------------------------------------------------------------------------------------------- stops
-    def show_trade(self, listing: "Listing", price: Decimal, effects: Effects) -> None:
+    def show_trade(self, listing: Listing, price: Decimal, effects: Effects) -> None:
         """Show a market trade to the waiting stop orders, oldest first; put to work those that it triggers."""
         for order in list(listing.stops):
             if not order.is_open:
@@ -186,24 +163,24 @@ class Matcher:
             elif tracked != (order.trailing_ms, order.extreme_price):
                 effects.tracked.append(order)
 
-    def _wake(self, listing: "Listing", order: Order, effects: Effects) -> None:
+    def _wake(self, listing: Listing, order: Order, effects: Effects) -> None:
         listing.stops.remove(order)
-        self._exchange.end_other_legs(order, effects)
+        note_list_progress(self._state, order, effects)
         order.working_ms = order.updated_ms = effects.now_ms
         is_funded = self._fund(listing, order)
         effects.report(order, ExecType.NEW)
         if is_funded:
             self.work(listing, order, effects)
         else:
-            self._exchange.finish(order, OrderStatus.EXPIRED, effects, reason=REASON_FUNDS)
+            finish(self._state, order, OrderStatus.EXPIRED, effects, reason=REASON_FUNDS)
 
-    def _fund(self, listing: "Listing", order: Order) -> bool:
+    def _fund(self, listing: Listing, order: Order) -> bool:
         """Hold what the order needs now: a leg of a list held nothing, a market buy may need more than its stop price.
 
         False when the account has less; only a market buy then trades all the same, what can be paid for.
         """
-        account = self._exchange.accounts[order.account_id]
-        asset = listing.rules.quote if order.side is Side.BUY else listing.rules.base
+        account = self._state.accounts[order.account_id]
+        asset = listing.held_asset(order.side)
         order.funded = True
         needed = self.funds_needed(listing, order)
         is_market_buy = order.side is Side.BUY and order.order_type in MARKET_KINDS

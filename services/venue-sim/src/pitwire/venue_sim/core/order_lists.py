@@ -1,21 +1,18 @@
-"""OCO lists: two orders on one quantity, of which at most one trades (Binance Spot API, New order list OCO)."""
+"""Order lists: OCO, of which at most one order trades, OTO and OTOCO (Binance Spot API, Order lists)."""
 
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from pitwire.venue_sim.core import errors
 from pitwire.venue_sim.core.effects import Effects
-from pitwire.venue_sim.core.types import NewOrder, Order, OrderList, OrderType, Side
-
-if TYPE_CHECKING:
-    from pitwire.venue_sim.core.exchange import Exchange
+from pitwire.venue_sim.core.exchange import Exchange, share_funds
+from pitwire.venue_sim.core.triggers import LOSS_TYPES
+from pitwire.venue_sim.core.types import Contingency, NewOrder, Order, OrderList, OrderStatus, OrderType, Side
 
 PROFIT_TYPES = frozenset({OrderType.LIMIT_MAKER, OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT})
-LOSS_TYPES = frozenset({OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT})
 
 
 def submit_oco(
-    exchange: "Exchange", account_id: str, above: NewOrder, below: NewOrder, *, client_list_id: str, now_ms: int
+    exchange: Exchange, account_id: str, above: NewOrder, below: NewOrder, *, client_list_id: str, now_ms: int
 ) -> tuple[OrderList, Effects]:
     """Accept both legs or none. The leg that takes the profit holds the funds of both.
 
@@ -23,34 +20,83 @@ def submit_oco(
         VenueError: a leg is refused, the types do not fit, or the prices stand on the wrong sides of the market.
     """
     check_types(above.order_type, below.order_type, above.side)
-    if any(one.client_list_id == client_list_id and not one.is_done for one in exchange.lists.values()):
-        raise errors.order_rejected(errors.DUPLICATE_ORDER)
-    if above.client_order_id == below.client_order_id:
-        raise errors.order_rejected(errors.DUPLICATE_ORDER)
     _check_prices(above, below, exchange.listing(above.symbol).last_price)
-    legs = [exchange.check_new(account_id, new, now_ms=now_ms) for new in (above, below)]
-    legs[1].venue_order_id += 1
-    profit, loss = sorted(legs, key=lambda leg: leg.order_type in LOSS_TYPES)
-    profit.hold_price = max(profit.hold_price, loss.hold_price)
-    loss.funded = False
+    legs = _check_orders(exchange, account_id, [above, below], client_list_id, now_ms=now_ms)
+    share_funds(legs)
     for leg in legs:
-        leg.list_id = exchange.next_list_id
+        exchange.check_market(leg)
         exchange.check_funds(leg)
-    numbers = [leg.venue_order_id for leg in legs]
+    order_list, effects = _open(exchange, Contingency.OCO, legs, client_list_id, now_ms=now_ms)
+    for leg in sorted(legs, key=lambda leg: leg.order_type not in LOSS_TYPES):
+        exchange.accept(leg, effects)
+    return order_list, effects
+
+
+def submit_oto(
+    exchange: Exchange, account_id: str, working: NewOrder, pending: list[NewOrder], *, client_list_id: str, now_ms: int
+) -> tuple[OrderList, Effects]:
+    """Accept a working order, and one or two pending ones that are placed once it is filled.
+
+    Two pending orders, given above first, are an OCO. Pending orders hold no funds; one that cannot be placed when its
+    time has come is rejected then.
+
+    Raises:
+        VenueError: an order is refused, or the types do not fit.
+    """
+    if working.order_type not in {OrderType.LIMIT, OrderType.LIMIT_MAKER}:
+        raise errors.VenueError(-1014, "Unsupported order combination.")
+    if any(order.quote_quantity is not None for order in pending):
+        raise errors.VenueError(-1014, "Unsupported order combination.")
+    if len(pending) == 2:
+        check_types(pending[0].order_type, pending[1].order_type, pending[0].side)
+    first, *rest = _check_orders(exchange, account_id, [working, *pending], client_list_id, now_ms=now_ms)
+    exchange.check_market(first)
+    exchange.check_funds(first)
+    order_list, effects = _open(exchange, Contingency.OTO, [first, *rest], client_list_id, now_ms=now_ms)
+    for order in rest:
+        order.status, order.funded = OrderStatus.PENDING_NEW, False
+        exchange.accept(order, effects)
+    exchange.accept(first, effects)
+    return order_list, effects
+
+
+def _check_orders(
+    exchange: Exchange, account_id: str, orders: list[NewOrder], client_list_id: str, *, now_ms: int
+) -> list[Order]:
+    """What the orders of a list would become, numbered in turn."""
+    rules = exchange.listing(orders[0].symbol).rules
+    mine = [one for one in exchange.lists.values() if one.account_id == account_id and not one.is_done]
+    if any(one.client_list_id == client_list_id for one in mine):
+        raise errors.order_rejected(errors.DUPLICATE_ORDER)
+    if len({order.client_order_id for order in orders}) < len(orders):
+        raise errors.order_rejected(errors.DUPLICATE_ORDER)
+    if sum(one.symbol == rules.symbol for one in mine) >= rules.order_lists_max:
+        raise errors.filter_failure("MAX_NUM_ORDER_LISTS")
+    checked: list[Order] = []
+    for number, new in enumerate(orders):
+        order = exchange.check_form(account_id, new, now_ms=now_ms, beside=number)
+        order.venue_order_id += number
+        order.list_id = exchange.next_list_id
+        checked.append(order)
+    return checked
+
+
+def _open(
+    exchange: Exchange, contingency: Contingency, orders: list[Order], client_list_id: str, *, now_ms: int
+) -> tuple[OrderList, Effects]:
     order_list = OrderList(
         list_id=exchange.next_list_id,
-        account_id=account_id,
-        symbol=above.symbol,
+        account_id=orders[0].account_id,
+        symbol=orders[0].symbol,
         client_list_id=client_list_id,
-        order_ids=numbers,
+        order_ids=[order.venue_order_id for order in orders],
         ts_ms=now_ms,
+        contingency=contingency,
     )
     exchange.next_list_id += 1
     exchange.lists[order_list.list_id] = order_list
     effects = Effects(exchange, now_ms)
     effects.lists.append((order_list, False))
-    for leg in (loss, profit):
-        exchange.accept(leg, effects)
     return order_list, effects
 
 
@@ -82,22 +128,3 @@ def _check_prices(above: NewOrder, below: NewOrder, last_price: Decimal) -> None
             continue
         if (is_high and not price > last_price) or (not is_high and not price < last_price):
             raise errors.order_rejected(errors.PRICE_RELATION)
-
-
-def open_legs(exchange: "Exchange", order: Order) -> list[Order]:
-    """The open orders of an order's list, or the order alone."""
-    if order.list_id < 0:
-        return [order]
-    legs = [exchange.orders[number] for number in exchange.lists[order.list_id].order_ids]
-    return [leg for leg in legs if leg.is_open]
-
-
-def note_end(exchange: "Exchange", order: Order, effects: Effects) -> None:
-    """Note that a list is done when none of its orders is open any more."""
-    if order.list_id < 0:
-        return
-    order_list = exchange.lists[order.list_id]
-    if not order_list.is_done and not open_legs(exchange, order):
-        order_list.is_done = True
-        order_list.ts_ms = effects.now_ms
-        effects.lists.append((order_list, True))

@@ -81,6 +81,7 @@ def _list_record(order_list: OrderList) -> Record:
         "list_id": order_list.list_id,
         "client_list_id": order_list.client_list_id,
         "order_ids": order_list.order_ids,
+        "contingency": order_list.contingency.value,
     }
 
 
@@ -131,7 +132,7 @@ def _report_record(report: Report) -> Record:
             "cum_quote": str(report.cum_quote),
             "exec_id": report.exec_id,
         }
-    if report.exec_type is ExecType.NEW and report.status is OrderStatus.NEW and not report.orig_client_order_id:
+    if report.exec_type is ExecType.NEW:
         return _order_record(report)
     return {
         "r": "order_change" if report.status in OPEN_STATES else "order_end",
@@ -178,6 +179,7 @@ def _order_record(report: Report) -> Record:
         "list_id": order.list_id if order.list_id >= 0 else None,
         "hold_price": str(order.hold_price) if order.hold_price != order.limit_price else None,
         "funded": None if order.funded else False,
+        "pending": True if report.status is OrderStatus.PENDING_NEW else None,
         "stp_mode": order.stp_mode if order.stp_mode != "NONE" else None,
     }
     record.update((key, value) for key, value in optional.items() if value is not None)

@@ -6,6 +6,8 @@ from pitwire.venue_sim.core.exchange import Exchange
 from pitwire.venue_sim.core.ledger import Account, Balance
 from pitwire.venue_sim.core.records import Record
 from pitwire.venue_sim.core.types import (
+    Amendment,
+    Contingency,
     ExecType,
     Order,
     OrderList,
@@ -30,6 +32,8 @@ class Restorer:
         self._exchange = exchange
         self.market_ms = 0
         self.operations = 0
+        self._arrivals: dict[int, None] = {}
+        """Orders as they last went to work or began to wait: their order in the queues."""
 
     def apply(self, record: Record) -> None:
         """Apply one line.
@@ -71,10 +75,13 @@ class Restorer:
 
     def _order(self, record: Record) -> None:
         exchange = self._exchange
+        self._arrivals.pop(record["order_id"], None)
+        self._arrivals[record["order_id"]] = None
         known = exchange.orders.get(record["order_id"])
         if known is not None:
-            known.working_ms = known.updated_ms = record["working"]
-            known.funded = True
+            known.working_ms, known.updated_ms = record["working"], record["ts"]
+            known.funded, known.status = record.get("funded", True), OrderStatus.NEW
+            known.hold_price = Decimal(record["hold_price"] if "hold_price" in record else record["limit_price"])
             return
         order = Order(
             venue_order_id=record["order_id"],
@@ -99,6 +106,7 @@ class Restorer:
             working_ms=record["working"],
             hold_price=Decimal(record["hold_price"] if "hold_price" in record else record["limit_price"]),
             funded=record.get("funded", True),
+            status=OrderStatus.PENDING_NEW if record.get("pending") else OrderStatus.NEW,
         )
         exchange.register(order)
         exchange.next_order_id = max(exchange.next_order_id, order.venue_order_id + 1)
@@ -136,12 +144,15 @@ class Restorer:
     def _change(self, record: Record) -> None:
         order = self._exchange.orders[record["order_id"]]
         order.status = OrderStatus(record["status"])
+        old_id, old_quantity = order.client_order_id, order.quantity
         order.quantity = Decimal(record["quantity"])
         order.prevented_quantity = Decimal(record["prevented"])
         order.updated_ms = record["ts"]
         if record["exec_type"] == ExecType.REPLACED:
-            order.client_order_id = record["client_order_id"]
-            order.amends += 1
+            new_id = order.client_order_id = record["client_order_id"]
+            order.amendments.append(
+                Amendment(record["exec_id"], old_id, new_id, old_quantity, order.quantity, record["ts"])
+            )
             self._exchange.register(order)
         self._settle(order)
 
@@ -159,6 +170,7 @@ class Restorer:
                 client_list_id=record["client_list_id"],
                 order_ids=record["order_ids"],
                 ts_ms=record["ts"],
+                contingency=Contingency(record["contingency"]),
             )
         else:
             exchange.prevented.append(
@@ -187,11 +199,12 @@ class Restorer:
         """
         exchange = self._exchange
         locked: dict[tuple[str, str], Decimal] = {}
-        for order in exchange.orders.values():
-            if not order.is_open:
+        for number in self._arrivals:
+            order = exchange.orders.get(number)
+            if order is None or not order.is_open:
                 continue
             listing = exchange.listings[order.symbol]
-            asset = listing.rules.quote if order.side is Side.BUY else listing.rules.base
+            asset = listing.held_asset(order.side)
             if order.funded:
                 order.locked = order.leaves_quantity * (order.hold_price if order.side is Side.BUY else 1)
             key = (order.account_id, asset)
@@ -199,7 +212,7 @@ class Restorer:
             if order.is_working:
                 listing.book.add(order)
                 listing.book.top_up()
-            else:
+            elif order.status is not OrderStatus.PENDING_NEW:
                 listing.stops.append(order)
         for account in exchange.accounts.values():
             for asset, balance in account.balances.items():

@@ -8,6 +8,7 @@ from pitwire.venue_sim.core.types import MARKET_KINDS, STOP_KINDS, NewOrder, Ord
 from pitwire.venue_sim.core.units import decimals_of
 
 ICEBERG_PARTS_MAX = 100
+AMENDS_MAX = 10
 TRAILING_DELTA_MIN_BIPS = 10
 TRAILING_DELTA_MAX_BIPS = 2000
 PERCENT_PRICE_UP = Decimal(5)
@@ -35,6 +36,7 @@ class SymbolRules:
     stop_orders_max: int = 5
     iceberg_orders_max: int = 10
     order_lists_max: int = 20
+    position_max: Decimal | None = None
 
     @property
     def price_decimals(self) -> int:
@@ -135,7 +137,7 @@ def describe(rules: SymbolRules) -> dict[str, object]:
         "orderTypes": [kind.value for kind in OrderType],
         "icebergAllowed": True,
         "ocoAllowed": True,
-        "otoAllowed": False,
+        "otoAllowed": True,
         "opoAllowed": False,
         "quoteOrderQtyMarketAllowed": True,
         "allowTrailingStop": True,
@@ -150,6 +152,17 @@ def describe(rules: SymbolRules) -> dict[str, object]:
         "defaultSelfTradePreventionMode": DEFAULT_STP_MODE,
         "allowedSelfTradePreventionModes": ["NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH", "DECREMENT"],
     }
+
+
+def account_filters(rules: SymbolRules) -> list[dict[str, object]]:
+    """Filters that hold for an account's orders but that some clients refuse to read in exchangeInfo."""
+    filters: list[dict[str, object]] = [
+        {"filterType": "MAX_NUM_ORDER_LISTS", "maxNumOrderLists": rules.order_lists_max},
+        {"filterType": "MAX_NUM_ORDER_AMENDS", "maxNumOrderAmends": AMENDS_MAX},
+    ]
+    if rules.position_max is not None:
+        filters.append({"filterType": "MAX_POSITION", "maxPosition": f"{rules.position_max:.8f}"})
+    return filters
 
 
 def _filters(rules: SymbolRules) -> list[dict[str, object]]:

@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from pitwire.venue_sim.core.intervals import open_of
 from pitwire.venue_sim.core.path import BAR_MS, quote_value
 from pitwire.venue_sim.core.types import MarketTrade
 from pitwire.venue_sim.core.units import SCALE
@@ -128,6 +129,12 @@ class Tape:
         last = self.last_ms()
         return self.candles(last - (minutes - 1) * BAR_MS, last)
 
+    def running(self, interval: str) -> Candle | None:
+        """The candle of an interval that contains the newest minute; None before any."""
+        last = self.last_ms()
+        candles = self.candles(open_of(interval, last), last)
+        return combine(candles, interval)[-1] if candles else None
+
     def average_price(self, minutes: int) -> int:
         """Volume-weighted average price of the last minutes (integer of 10^-8); the last price when nothing traded."""
         bar, closed = self.current, minutes
@@ -140,11 +147,11 @@ class Tape:
         return value * SCALE // volume if volume else self.last_close()
 
 
-def combine(candles: Iterable[Candle], interval_ms: int) -> list[Candle]:
-    """Candles of a longer interval from one-minute candles, aligned to multiples of the interval since the epoch."""
+def combine(candles: Iterable[Candle], interval: str) -> list[Candle]:
+    """Candles of a longer interval from one-minute candles."""
     combined: list[Candle] = []
     for candle in candles:
-        open_ms = candle.open_ms - candle.open_ms % interval_ms
+        open_ms = open_of(interval, candle.open_ms)
         if combined and combined[-1].open_ms == open_ms:
             combined[-1] = _join(combined[-1], candle)
         else:

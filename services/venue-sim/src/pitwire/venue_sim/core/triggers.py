@@ -6,12 +6,13 @@ from pitwire.venue_sim.core.types import Order, OrderType, Side
 from pitwire.venue_sim.core.units import ZERO
 
 BIPS = Decimal(10_000)
-_STOP_LOSSES = frozenset({OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT})
+LOSS_TYPES = frozenset({OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT})
+"""Kinds that wait for the price to move against them; the other stop kinds take a profit."""
 
 
 def reaches_stop(order: Order, price: Decimal) -> bool:
     """Is the order's stop price met: a stop loss above the market buys, below it sells; a take profit the other way."""
-    rises = (order.side is Side.BUY) == (order.order_type in _STOP_LOSSES)
+    rises = (order.side is Side.BUY) == (order.order_type in LOSS_TYPES)
     return price >= order.stop_price if rises else price <= order.stop_price
 
 

@@ -1,6 +1,6 @@
 """The words of the venue: orders, trades and reports of what happened to them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
@@ -56,6 +56,7 @@ class OrderStatus(StrEnum):
     CANCELED = "CANCELED"
     EXPIRED = "EXPIRED"
     EXPIRED_IN_MATCH = "EXPIRED_IN_MATCH"
+    REJECTED = "REJECTED"
 
 
 class ExecType(StrEnum):
@@ -67,6 +68,14 @@ class ExecType(StrEnum):
     EXPIRED = "EXPIRED"
     REPLACED = "REPLACED"
     TRADE_PREVENTION = "TRADE_PREVENTION"
+    REJECTED = "REJECTED"
+
+
+class Contingency(StrEnum):
+    """What joins the orders of a list: one cancels the other, or one triggers the others."""
+
+    OCO = "OCO"
+    OTO = "OTO"
 
 
 OPEN_STATES = frozenset({OrderStatus.NEW, OrderStatus.PENDING_NEW, OrderStatus.PARTIALLY_FILLED})
@@ -90,6 +99,17 @@ class NewOrder:
     strategy_id: int | None = None
     strategy_type: int | None = None
     stp_mode: str = "NONE"
+
+
+class Amendment(NamedTuple):
+    """One decrease of an order's quantity by its owner."""
+
+    exec_id: int
+    old_id: str
+    new_id: str
+    old_quantity: Decimal
+    new_quantity: Decimal
+    ts_ms: int
 
 
 @dataclass(slots=True, kw_only=True)
@@ -126,7 +146,7 @@ class Order:
     locked: Decimal = ZERO
     hold_price: Decimal = ZERO
     funded: bool = True
-    amends: int = 0
+    amendments: list[Amendment] = field(default_factory=list[Amendment])
     updated_ms: int = 0
     working_ms: int = -1
     trailing_ms: int = -1
@@ -183,7 +203,10 @@ class Prevented(NamedTuple):
 
 @dataclass(slots=True, kw_only=True)
 class OrderList:
-    """Two orders of which at most one trades (OCO)."""
+    """Two orders of which at most one trades (OCO), or a working order and what is placed once it is filled (OTO).
+
+    The first order of an OTO is the working one; two pending ones are an OCO with each other.
+    """
 
     list_id: int
     account_id: str
@@ -191,6 +214,7 @@ class OrderList:
     client_list_id: str
     order_ids: list[int]
     ts_ms: int
+    contingency: Contingency = Contingency.OCO
     is_done: bool = False
 
 

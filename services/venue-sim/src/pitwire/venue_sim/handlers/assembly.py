@@ -5,11 +5,12 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from pitwire.venue_sim.core.exchange import Exchange, Fees
+from pitwire.venue_sim.core.exchange import Exchange
 from pitwire.venue_sim.core.ledger import Account
 from pitwire.venue_sim.core.market import BarSource, MarketDriver
 from pitwire.venue_sim.core.records import account_record, start_record
 from pitwire.venue_sim.core.restore import Restorer
+from pitwire.venue_sim.core.state import Fees
 from pitwire.venue_sim.core.units import ZERO
 from pitwire.venue_sim.ports import EventLog
 

@@ -9,7 +9,6 @@ import orjson
 
 from pitwire.venue_sim.core.exchange import Exchange
 from pitwire.venue_sim.core.market import Move
-from pitwire.venue_sim.core.path import BAR_MS
 from pitwire.venue_sim.core.types import MarketTrade, Side
 from pitwire.venue_sim.core.units import scaled_text, text
 from pitwire.venue_sim.handlers import market_shapes, shapes
@@ -222,5 +221,5 @@ def _aggregate_event(symbol: str, trade: MarketTrade) -> Json:
 
 def _kline_event(move: Move) -> Json:
     return market_shapes.kline_event(
-        move.symbol, move.candle, interval="1m", interval_ms=BAR_MS, closed=move.candle_closed, ts_ms=move.ts_ms
+        move.symbol, move.candle, interval="1m", closed=move.candle_closed, ts_ms=move.ts_ms
     )

@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from pitwire.venue_sim.core.intervals import end_of
 from pitwire.venue_sim.core.tape import Candle
 from pitwire.venue_sim.core.types import MarketTrade
 from pitwire.venue_sim.core.units import scaled_text, text
@@ -35,7 +36,7 @@ def aggregate_trade(trade: MarketTrade) -> Json:
     }
 
 
-def kline_row(candle: Candle, interval_ms: int) -> list[object]:
+def kline_row(candle: Candle, interval: str) -> list[object]:
     """A candle as `klines` shows it."""
     return [
         candle.open_ms,
@@ -44,7 +45,7 @@ def kline_row(candle: Candle, interval_ms: int) -> list[object]:
         scaled_text(candle.low),
         scaled_text(candle.close),
         scaled_text(candle.volume),
-        candle.open_ms + interval_ms - 1,
+        end_of(interval, candle.open_ms),
         scaled_text(candle.quote_volume),
         candle.trades,
         scaled_text(candle.taker_volume),
@@ -53,7 +54,7 @@ def kline_row(candle: Candle, interval_ms: int) -> list[object]:
     ]
 
 
-def kline_event(symbol: str, candle: Candle, *, interval: str, interval_ms: int, closed: bool, ts_ms: int) -> Json:
+def kline_event(symbol: str, candle: Candle, *, interval: str, closed: bool, ts_ms: int) -> Json:
     """A candle as the kline stream shows it."""
     return {
         "e": "kline",
@@ -61,7 +62,7 @@ def kline_event(symbol: str, candle: Candle, *, interval: str, interval_ms: int,
         "s": symbol,
         "k": {
             "t": candle.open_ms,
-            "T": candle.open_ms + interval_ms - 1,
+            "T": end_of(interval, candle.open_ms),
             "s": symbol,
             "i": interval,
             "f": candle.first_id,

@@ -26,6 +26,8 @@ def missing(name: str) -> VenueError:
 
 def not_required(name: str) -> VenueError:
     """A parameter that this request must not have."""
+    if name == "timeInForce":
+        return VenueError(-1114, "TimeInForce parameter sent when not required.")
     return VenueError(-1106, f"Parameter '{name}' sent when not required.")
 
 

@@ -1,6 +1,9 @@
 """What an account may know about itself."""
 
-from pitwire.venue_sim.core.errors import no_such_order
+from pitwire.venue_sim.core.errors import VenueError, no_such_order
+from pitwire.venue_sim.core.intervals import LENGTHS_MS
+from pitwire.venue_sim.core.rules import account_filters
+from pitwire.venue_sim.core.state import Fees
 from pitwire.venue_sim.core.units import ZERO, text
 from pitwire.venue_sim.handlers import shapes
 from pitwire.venue_sim.handlers.params import Params
@@ -10,6 +13,14 @@ from pitwire.venue_sim.handlers.venue import Venue
 
 ROWS_DEFAULT = 500
 ROWS_MAX = 1000
+
+
+def read_day(params: Params) -> tuple[int | None, int | None]:
+    """StartTime and endTime, which may not be more than a day apart (-1127)."""
+    start_ms, end_ms = params.integer("startTime"), params.integer("endTime")
+    if start_ms is not None and end_ms is not None and end_ms - start_ms > LENGTHS_MS["1d"]:
+        raise VenueError(-1127, "More than 24 hours between startTime and endTime.")
+    return start_ms, end_ms
 
 
 def order_status(venue: Venue, params: Params, account_id: str) -> Json:
@@ -36,7 +47,7 @@ def all_orders(venue: Venue, params: Params, account_id: str) -> list[Json]:
     symbol = params.required("symbol")
     venue.exchange.listing(symbol)
     from_id, limit = params.integer("orderId"), params.limit(default=ROWS_DEFAULT, largest=ROWS_MAX)
-    start_ms, end_ms = params.integer("startTime"), params.integer("endTime")
+    start_ms, end_ms = read_day(params)
     params.finish()
     rows = [
         order
@@ -56,7 +67,7 @@ def my_trades(venue: Venue, params: Params, account_id: str) -> list[Json]:
     symbol = params.required("symbol")
     venue.exchange.listing(symbol)
     order_id, from_id = params.integer("orderId"), params.integer("fromId")
-    start_ms, end_ms = params.integer("startTime"), params.integer("endTime")
+    start_ms, end_ms = read_day(params)
     limit = params.limit(default=ROWS_DEFAULT, largest=ROWS_MAX)
     params.finish()
     rows = [
@@ -81,7 +92,7 @@ def account(venue: Venue, params: Params, account_id: str) -> Json:
         "takerCommission": int(fees.taker * 10_000),
         "buyerCommission": 0,
         "sellerCommission": 0,
-        "commissionRates": _rates(venue),
+        "commissionRates": shapes.commission_rates(fees),
         "canTrade": True,
         "canWithdraw": False,
         "canDeposit": False,
@@ -100,11 +111,6 @@ def account(venue: Venue, params: Params, account_id: str) -> Json:
     }
 
 
-def _rates(venue: Venue) -> dict[str, str]:
-    fees = venue.exchange.fees
-    return {"maker": text(fees.maker), "taker": text(fees.taker), "buyer": text(ZERO), "seller": text(ZERO)}
-
-
 def order_rate_limits(venue: Venue, params: Params, account_id: str) -> list[Json]:
     """GET rateLimit/order: unfilled orders in the running windows."""
     params.finish()
@@ -118,19 +124,48 @@ def commission(venue: Venue, params: Params, _account_id: str) -> Json:
     symbol = params.required("symbol")
     venue.exchange.listing(symbol)
     params.finish()
-    nothing = {"maker": text(ZERO), "taker": text(ZERO), "buyer": text(ZERO), "seller": text(ZERO)}
+    nothing = shapes.commission_rates(Fees(maker=ZERO, taker=ZERO))
     return {
         "symbol": symbol,
-        "standardCommission": _rates(venue),
+        "standardCommission": shapes.commission_rates(venue.exchange.fees),
         "specialCommission": nothing,
         "taxCommission": nothing,
-        "discount": {
-            "enabledForAccount": False,
-            "enabledForSymbol": False,
-            "discountAsset": "BNB",
-            "discount": text(ZERO),
-        },
+        "discount": shapes.discount(),
     }
+
+
+def amendments(venue: Venue, params: Params, account_id: str) -> list[Json]:
+    """GET order/amendments of one order, oldest first."""
+    order = find_order(venue, params, account_id)
+    from_id = params.integer("fromExecutionId")
+    limit = params.limit(default=ROWS_DEFAULT, largest=ROWS_MAX)
+    params.finish()
+    if order is None:
+        raise no_such_order()
+    rows = [one for one in order.amendments if from_id is None or one.exec_id >= from_id]
+    return [shapes.amendment(order, one) for one in rows[:limit]]
+
+
+def allocations(venue: Venue, params: Params, _account_id: str) -> list[Json]:
+    """GET myAllocations: always none, for there is no smart order routing here."""
+    symbol = params.required("symbol")
+    venue.exchange.listing(symbol)
+    params.ignore("startTime", "endTime", "fromAllocationId", "limit", "orderId")
+    params.finish()
+    return []
+
+
+def relevant_filters(venue: Venue, params: Params, _account_id: str) -> Json:
+    """GET myFilters: those of the symbol that exchangeInfo does not show."""
+    symbol = params.required("symbol")
+    rules = venue.exchange.listing(symbol).rules
+    params.finish()
+    return {"exchangeFilters": [], "symbolFilters": account_filters(rules), "assetFilters": []}
+
+
+def nothing(_venue: Venue, _params: Params) -> list[Json]:
+    """Wallet and margin queries that clients make at their start: this venue has neither."""
+    return []
 
 
 def trade_fee(venue: Venue, params: Params) -> list[Json]:
@@ -144,3 +179,21 @@ def trade_fee(venue: Venue, params: Params) -> list[Json]:
         for name in venue.exchange.listings
         if symbol in {None, name}
     ]
+
+
+def prevented_matches(venue: Venue, params: Params, account_id: str) -> list[Json]:
+    """GET myPreventedMatches."""
+    symbol = params.required("symbol")
+    venue.exchange.listing(symbol)
+    match_id, order_id = params.integer("preventedMatchId"), params.integer("orderId")
+    from_id, limit = params.integer("fromPreventedMatchId"), params.limit(default=ROWS_DEFAULT, largest=ROWS_MAX)
+    params.finish()
+    rows = [
+        prevented
+        for prevented in venue.exchange.prevented
+        if (prevented.account_id, prevented.symbol) == (account_id, symbol)
+        and (match_id is None or prevented.match_id == match_id)
+        and (order_id is None or order_id in {prevented.taker_order_id, prevented.maker_order_id})
+        and (from_id is None or prevented.match_id >= from_id)
+    ]
+    return [shapes.prevented_match(prevented) for prevented in rows[:limit]]

@@ -17,13 +17,19 @@ ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/api/v3/ping"): "ping",
     ("GET", "/api/v3/time"): "time",
     ("GET", "/api/v3/exchangeInfo"): "exchangeInfo",
+    ("GET", "/api/v3/executionRules"): "executionRules",
+    ("GET", "/api/v3/referencePrice"): "referencePrice",
+    ("GET", "/api/v3/referencePrice/calculation"): "referencePrice.calculation",
     ("GET", "/api/v3/depth"): "depth",
     ("GET", "/api/v3/trades"): "trades.recent",
     ("GET", "/api/v3/aggTrades"): "trades.aggregate",
     ("GET", "/api/v3/klines"): "klines",
-    ("GET", "/api/v3/uiKlines"): "klines",
+    ("GET", "/api/v3/historicalTrades"): "trades.historical",
+    ("GET", "/api/v3/uiKlines"): "uiKlines",
     ("GET", "/api/v3/avgPrice"): "avgPrice",
     ("GET", "/api/v3/ticker/24hr"): "ticker.24hr",
+    ("GET", "/api/v3/ticker"): "ticker",
+    ("GET", "/api/v3/ticker/tradingDay"): "ticker.tradingDay",
     ("GET", "/api/v3/ticker/price"): "ticker.price",
     ("GET", "/api/v3/ticker/bookTicker"): "ticker.book",
     ("POST", "/api/v3/order"): "order.place",
@@ -36,6 +42,8 @@ ROUTES: dict[tuple[str, str], str] = {
     ("POST", "/api/v3/order/cancelReplace"): "order.cancelReplace",
     ("PUT", "/api/v3/order/amend/keepPriority"): "order.amend.keepPriority",
     ("POST", "/api/v3/orderList/oco"): "orderList.place.oco",
+    ("POST", "/api/v3/orderList/oto"): "orderList.place.oto",
+    ("POST", "/api/v3/orderList/otoco"): "orderList.place.otoco",
     ("POST", "/api/v3/order/oco"): "orderList.place",
     ("DELETE", "/api/v3/orderList"): "orderList.cancel",
     ("GET", "/api/v3/orderList"): "orderList.status",
@@ -46,11 +54,16 @@ ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/api/v3/account"): "account.status",
     ("GET", "/api/v3/account/commission"): "account.commission",
     ("GET", "/api/v3/rateLimit/order"): "account.rateLimits.orders",
+    ("GET", "/api/v3/order/amendments"): "order.amendments",
+    ("GET", "/api/v3/myAllocations"): "myAllocations",
+    ("GET", "/api/v3/myFilters"): "myFilters",
     ("GET", "/sapi/v1/asset/tradeFee"): "asset.tradeFee",
+    ("GET", "/sapi/v1/capital/config/getall"): "wallet.nothing",
+    ("GET", "/sapi/v1/margin/allPairs"): "wallet.nothing",
+    ("GET", "/sapi/v1/margin/isolated/allPairs"): "wallet.nothing",
 }
 PATHS = frozenset(path for _, path in ROUTES)
 LISTEN_KEY_PATH = "/api/v3/userDataStream"
-ORDER_OPERATIONS = frozenset({"order.place", "order.cancelReplace", "orderList.place.oco", "orderList.place"})
 
 
 class Rest:
@@ -73,7 +86,7 @@ class Rest:
             result = operations.run(self._venue, name, values, account_id=account_id, address=request.address)
             operations.spoil(planned)
             status, body = 200, orjson.dumps(result)
-            if name in ORDER_OPERATIONS:
+            if name in operations.COUNTED:
                 ten_seconds, day = self._venue.limiter.order_counts(account_id, now_ms=self._venue.wall_ms())
                 headers |= {"X-MBX-ORDER-COUNT-10S": str(ten_seconds), "X-MBX-ORDER-COUNT-1D": str(day)}
         except VenueError as error:

@@ -1,9 +1,10 @@
-"""Who is asking: API keys, HMAC signatures and the receive window (Binance Spot API, SIGNED endpoint security)."""
+"""Who is asking: API keys, signatures and the receive window (Binance Spot API, SIGNED endpoint security)."""
 
-import hashlib
+import base64
 import hmac
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from typing import Protocol
 
 from pitwire.venue_sim.core.errors import VenueError
 from pitwire.venue_sim.handlers.params import INTEGER, missing
@@ -15,13 +16,29 @@ MICROSECONDS_FROM = 10**14
 """A timestamp this large is in microseconds."""
 
 
+class PublicKey(Protocol):
+    """The public half of an asymmetric key."""
+
+    may_log_on: bool
+    """May a WebSocket API connection be authenticated with it once for all (Ed25519 only)?"""
+
+    def accepts(self, payload: bytes, signature: bytes) -> bool:
+        """Is it the signature of the payload?"""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One API key; `secret` is shared with its owner."""
+    """One API key: a `secret` shared with its owner (HMAC), or the public half of a pair (RSA, Ed25519)."""
 
     api_key: str
     secret: str = field(repr=False)
     account_id: str
+    public_key: PublicKey | None = None
+
+    @property
+    def may_log_on(self) -> bool:
+        return self.public_key is not None and self.public_key.may_log_on
 
 
 class Keyring:
@@ -43,11 +60,25 @@ class Keyring:
             raise VenueError(-2015, "Invalid API-key, IP, or permissions for action.", status=401)
         return key
 
+    def revoke(self, api_key: str) -> bool:
+        """Forget a key; was there one?"""
+        return self._keys.pop(api_key, None) is not None
+
 
 def check_signature(key: Key, payload: str, signature: str) -> None:
-    """Refuse (-1022) a signature that is not hex(HMAC-SHA256(secret, payload)), in either case."""
-    expected = hmac.new(key.secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
-    if not hmac.compare_digest(expected.encode(), signature.lower().encode()):
+    """Refuse (-1022) a wrong signature.
+
+    A shared secret signs with HMAC-SHA256, in hex of either case; a pair signs as its kind does, in base64.
+    """
+    if key.public_key is None:
+        expected = hmac.digest(key.secret.encode(), payload.encode(), "sha256").hex()
+        is_right = hmac.compare_digest(expected.encode(), signature.lower().encode())
+    else:
+        try:
+            is_right = key.public_key.accepts(payload.encode(), base64.b64decode(signature, validate=True))
+        except ValueError:
+            is_right = False
+    if not is_right:
         raise VenueError(-1022, "Signature for this request is not valid.")
 
 

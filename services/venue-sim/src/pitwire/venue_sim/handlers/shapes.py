@@ -1,11 +1,15 @@
 """What the venue's values look like as Binance's JSON."""
 
 from pitwire.venue_sim.core.effects import BalanceChange
+from pitwire.venue_sim.core.state import Fees
 from pitwire.venue_sim.core.types import (
     OPEN_STATES,
     STOP_KINDS,
+    Amendment,
+    ExecType,
     Order,
     OrderList,
+    OrderStatus,
     Prevented,
     Report,
     Side,
@@ -20,6 +24,7 @@ NO_AMOUNT = "0.00000000"
 def execution_report(report: Report) -> Json:
     """The user data event of one change of an order."""
     order, trade = report.order, report.trade
+    is_rejected = report.exec_type is ExecType.REJECTED
     event: Json = {
         "e": "executionReport",
         "E": report.ts_ms,
@@ -36,7 +41,7 @@ def execution_report(report: Report) -> Json:
         "C": report.orig_client_order_id,
         "x": report.exec_type.value,
         "X": report.status.value,
-        "r": "NONE",
+        "r": report.reason if is_rejected else "NONE",
         "i": order.venue_order_id,
         "l": text(trade.last_quantity) if trade else NO_AMOUNT,
         "z": text(report.cum_quantity),
@@ -65,7 +70,7 @@ def execution_report(report: Report) -> Json:
         event["j"] = order.strategy_id
     if order.strategy_type is not None:
         event["J"] = order.strategy_type
-    if report.reason:
+    if report.reason and not is_rejected:
         event["eR"] = report.reason
     if report.prevented is not None:
         event |= _prevented_fields(order, report.prevented)
@@ -95,7 +100,7 @@ def list_status(order_list: OrderList, orders: list[Order], *, is_done: bool, ts
         "E": ts_ms,
         "s": order_list.symbol,
         "g": order_list.list_id,
-        "c": "OCO",
+        "c": order_list.contingency.value,
         "l": "ALL_DONE" if is_done else "EXEC_STARTED",
         "L": "ALL_DONE" if is_done else "EXECUTING",
         "r": "NONE",
@@ -109,7 +114,7 @@ def order_list(one: OrderList, orders: list[Order]) -> Json:
     """An order list as queries show it."""
     return {
         "orderListId": one.list_id,
-        "contingencyType": "OCO",
+        "contingencyType": one.contingency.value,
         "listStatusType": "ALL_DONE" if one.is_done else "EXEC_STARTED",
         "listOrderStatus": "ALL_DONE" if one.is_done else "EXECUTING",
         "listClientOrderId": one.client_list_id,
@@ -146,6 +151,20 @@ def amended(order: Order, *, old_id: str, exec_id: int) -> Json:
             "workingTime": order.working_ms,
             "selfTradePreventionMode": order.stp_mode,
         },
+    }
+
+
+def amendment(order: Order, one: Amendment) -> Json:
+    """One amendment as queries show it."""
+    return {
+        "symbol": order.symbol,
+        "orderId": order.venue_order_id,
+        "executionId": one.exec_id,
+        "origClientOrderId": one.old_id,
+        "newClientOrderId": one.new_id,
+        "origQty": text(one.old_quantity),
+        "newQty": text(one.new_quantity),
+        "time": one.ts_ms,
     }
 
 
@@ -253,7 +272,7 @@ def _state(order: Order) -> Json:
         "side": order.side.value,
         "selfTradePreventionMode": order.stp_mode,
     }
-    if order.is_working:
+    if order.is_working or order.status is OrderStatus.PENDING_NEW:
         state["workingTime"] = order.working_ms
     if order.order_type in STOP_KINDS:
         state["stopPrice"] = text(order.stop_price)
@@ -267,6 +286,27 @@ def _state(order: Order) -> Json:
     if order.strategy_type is not None:
         state["strategyType"] = order.strategy_type
     return state
+
+
+def commission_rates(fees: Fees) -> Json:
+    """The rates of an account."""
+    return {"maker": text(fees.maker), "taker": text(fees.taker), "buyer": NO_AMOUNT, "seller": NO_AMOUNT}
+
+
+def discount() -> Json:
+    """The discount for paying commission in BNB, which this venue does not give."""
+    return {"enabledForAccount": False, "enabledForSymbol": False, "discountAsset": "BNB", "discount": NO_AMOUNT}
+
+
+def order_commission(fees: Fees) -> Json:
+    """What a test order would pay."""
+    nothing = {"maker": NO_AMOUNT, "taker": NO_AMOUNT}
+    return {
+        "standardCommissionForOrder": {"maker": text(fees.maker), "taker": text(fees.taker)},
+        "specialCommissionForOrder": nothing,
+        "taxCommissionForOrder": nothing,
+        "discount": discount(),
+    }
 
 
 def my_trade(trade: Trade) -> Json:

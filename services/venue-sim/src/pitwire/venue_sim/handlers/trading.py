@@ -8,7 +8,15 @@ from pitwire.venue_sim.core.errors import VenueError, cancel_rejected
 from pitwire.venue_sim.core.rules import DEFAULT_STP_MODE
 from pitwire.venue_sim.core.types import STOP_KINDS, NewOrder, Order, OrderStatus, OrderType, Side, TimeInForce
 from pitwire.venue_sim.handlers.params import Params, missing, not_required
-from pitwire.venue_sim.handlers.shapes import Json, cancel_result, order_ack, order_full, order_result
+from pitwire.venue_sim.handlers.shapes import (
+    Json,
+    cancel_result,
+    order_ack,
+    order_commission,
+    order_full,
+    order_list,
+    order_result,
+)
 from pitwire.venue_sim.handlers.venue import Venue
 
 STRATEGY_TYPE_MIN = 1_000_000
@@ -77,10 +85,10 @@ def test_order(venue: Venue, params: Params, account_id: str) -> Json:
     """POST order/test: every check, no order."""
     new = read_order(venue, params)
     read_response_type(params, new.order_type)
-    params.ignore("computeCommissionRates")
+    with_rates = params.flag("computeCommissionRates", default=False)
     params.finish()
     venue.exchange.check_new(account_id, new, now_ms=venue.time.market_ms())
-    return {}
+    return order_commission(venue.exchange.fees) if with_rates else {}
 
 
 def read_response_type(params: Params, order_type: OrderType) -> ResponseType:
@@ -198,7 +206,7 @@ def cancel_order(venue: Venue, params: Params, account_id: str) -> Json:
 
 
 def cancel_one(venue: Venue, order: Order | None, cancel_id: str | None, restriction: CancelRestriction | None) -> Json:
-    """Cancel one order that may not exist.
+    """Cancel one order that may not exist; an order of a list ends, and is answered with, the whole list.
 
     Raises:
         VenueError: -2011.
@@ -209,7 +217,12 @@ def cancel_one(venue: Venue, order: Order | None, cancel_id: str | None, restric
     if restriction is not None and is_new is not (restriction is CancelRestriction.ONLY_NEW):
         raise cancel_rejected("Order was not canceled due to cancel restrictions.")
     used_id = venue.cancel(order, cancel_id)
-    return cancel_result(order, order.updated_ms, used_id)
+    if order.list_id < 0:
+        return cancel_result(order, order.updated_ms, used_id)
+    canceled = venue.exchange.lists[order.list_id]
+    orders = venue.exchange.list_orders(canceled)
+    reports = [cancel_result(leg, leg.updated_ms, used_id) for leg in orders]
+    return order_list(canceled, orders) | {"orderReports": reports}
 
 
 def cancel_open_orders(venue: Venue, params: Params, account_id: str) -> list[Json]:

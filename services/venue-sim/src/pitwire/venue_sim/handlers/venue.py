@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 
 from pitwire.venue_sim.core.effects import Effects
 from pitwire.venue_sim.core.errors import VenueError
 from pitwire.venue_sim.core.exchange import Exchange
 from pitwire.venue_sim.core.limits import RateLimiter
 from pitwire.venue_sim.core.market import MarketDriver
-from pitwire.venue_sim.core.order_lists import submit_oco
+from pitwire.venue_sim.core.order_lists import submit_oco, submit_oto
 from pitwire.venue_sim.core.records import effect_records, reject_record
 from pitwire.venue_sim.core.types import ExecType, NewOrder, Order, OrderList, OrderStatus
 from pitwire.venue_sim.handlers.faults import Faults
@@ -63,18 +64,31 @@ class Venue:
         self, account_id: str, above: NewOrder, below: NewOrder, client_list_id: str | None
     ) -> tuple[OrderList, Effects]:
         """Accept both legs of an OCO, or raise what it is refused with."""
-        now_ms = self.wall_ms()
-        self.limiter.check_order(account_id, now_ms=now_ms, orders=2)
-        order_list, effects = submit_oco(
-            self.exchange,
-            account_id,
-            above,
-            below,
-            client_list_id=client_list_id or f"venue-list-{self.exchange.next_list_id}",
-            now_ms=self.time.market_ms(),
+        return self._place_list(
+            account_id, 2, client_list_id, partial(submit_oco, self.exchange, account_id, above, below)
         )
-        self.counters.accepted += 2
-        self.limiter.count_orders(account_id, 2, now_ms=now_ms)
+
+    def place_oto(
+        self, account_id: str, working: NewOrder, pending: list[NewOrder], client_list_id: str | None
+    ) -> tuple[OrderList, Effects]:
+        """Accept a working order and what waits for it, or raise what they are refused with."""
+        submit = partial(submit_oto, self.exchange, account_id, working, pending)
+        return self._place_list(account_id, 1 + len(pending), client_list_id, submit)
+
+    def _place_list(
+        self,
+        account_id: str,
+        orders: int,
+        client_list_id: str | None,
+        submit: Callable[..., tuple[OrderList, Effects]],
+    ) -> tuple[OrderList, Effects]:
+        now_ms = self.wall_ms()
+        self.limiter.check_order(account_id, now_ms=now_ms, orders=orders)
+        order_list, effects = submit(
+            client_list_id=client_list_id or f"venue-list-{self.exchange.next_list_id}", now_ms=self.time.market_ms()
+        )
+        self.counters.accepted += orders
+        self.limiter.count_orders(account_id, orders, now_ms=now_ms)
         self.commit(effects)
         return order_list, effects
 
@@ -130,7 +144,7 @@ class Venue:
             if report.status is OrderStatus.FILLED:
                 self.limiter.count_orders(account_id, -1, now_ms=self.wall_ms())
         for order_list, is_done in effects.lists:
-            legs = [self.exchange.orders[number] for number in order_list.order_ids]
+            legs = self.exchange.list_orders(order_list)
             event = list_status(order_list, legs, is_done=is_done, ts_ms=effects.now_ms)
             events[order_list.account_id].append(event)
         for account_id, account_events in events.items():

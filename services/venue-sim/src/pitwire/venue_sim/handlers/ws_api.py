@@ -1,6 +1,8 @@
 """One connection to the WebSocket API: requests by method name, signed over their sorted parameters."""
 
+import contextlib
 import json
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote
@@ -13,16 +15,23 @@ from pitwire.venue_sim.handlers.faults import AnswerFault, PlannedAnswer
 from pitwire.venue_sim.handlers.feeds import Feeds
 from pitwire.venue_sim.handlers.operations import OPERATIONS, Signed
 from pitwire.venue_sim.handlers.params import INTEGER, missing
-from pitwire.venue_sim.handlers.security import check_signature, check_time
+from pitwire.venue_sim.handlers.security import Key, check_signature, check_time
 from pitwire.venue_sim.handlers.venue import Venue
 from pitwire.venue_sim.ports import Outbox
 
-SUBSCRIBE = "userDataStream.subscribe.signature"
+LOGON = "session.logon"
+STATUS = "session.status"
+LOGOUT = "session.logout"
+SUBSCRIBE = "userDataStream.subscribe"
+SUBSCRIBE_SIGNED = "userDataStream.subscribe.signature"
 UNSUBSCRIBE = "userDataStream.unsubscribe"
 SUBSCRIPTIONS = "session.subscriptions"
+CONNECTION_WEIGHT = 2
 DIGITS_MAX = 30
 SUBSCRIPTIONS_MAX = 1000
 """User data subscriptions over the life of one connection."""
+
+Texts = dict[str, str]
 
 
 class WsApiSession:
@@ -35,6 +44,20 @@ class WsApiSession:
         self._address = address
         self._subscriptions: dict[int, str] = {}
         self._next_subscription = 0
+        self._connected_ms = venue.wall_ms()
+        self._key: Key | None = None
+        self._authorized_ms: int | None = None
+        self._own: dict[str, Callable[[Texts, Texts], object]] = {
+            LOGON: self._log_on,
+            STATUS: self._status,
+            LOGOUT: self._log_out,
+            SUBSCRIBE: self._subscribe_session,
+            SUBSCRIBE_SIGNED: self._subscribe_signed,
+            UNSUBSCRIBE: self._unsubscribe,
+            SUBSCRIPTIONS: self._list_subscriptions,
+        }
+        with contextlib.suppress(VenueError):
+            venue.limiter.use(address, CONNECTION_WEIGHT, now_ms=self._connected_ms)
 
     def on_text(self, message: str) -> None:
         """Handle one request and answer it."""
@@ -47,11 +70,13 @@ class WsApiSession:
             request_id, method = request.get("id"), str(request.get("method"))
             values, texts = _texts(request, message)
             with_limits = values.get("returnRateLimits", "true") != "false"
-            if method in {SUBSCRIBE, UNSUBSCRIBE, SUBSCRIPTIONS}:
-                result: object = self._user_stream(method, values, texts)
+            own = self._own.get(method)
+            if own is not None:
+                self._venue.limiter.use(self._address, 2, now_ms=self._venue.wall_ms())
+                result = own(values, texts)
             else:
                 if isinstance(_operation(method), Signed):
-                    account_id = self._authenticate(values, texts)
+                    account_id = self._authenticate(values, texts).account_id
                 planned = operations.planned_answer(self._venue, method)
                 result = operations.run(self._venue, method, values, account_id=account_id, address=self._address)
                 operations.spoil(planned)
@@ -62,7 +87,7 @@ class WsApiSession:
                 shown["data"] = error.data
             answer = {"id": request_id, "status": error.status, "error": shown}
         if with_limits:
-            answer["rateLimits"] = self._rate_limits(account_id if method == "order.place" else "")
+            answer["rateLimits"] = self._rate_limits(account_id if method in operations.COUNTED else "")
         self._answer(orjson.dumps(answer), planned)
 
     def _answer(self, frame: bytes, planned: PlannedAnswer | None) -> None:
@@ -71,21 +96,52 @@ class WsApiSession:
         elif planned.fault is AnswerFault.DELAY:
             self._outbox.send_later(frame, planned.delay_ms)
 
-    def _user_stream(self, method: str, values: dict[str, str], texts: dict[str, str]) -> object:
-        if method == SUBSCRIBE:
-            account_id = self._authenticate(values, texts)
-            self._venue.limiter.use(self._address, 2, now_ms=self._venue.wall_ms())
-            return self._subscribe(account_id)
-        if method == SUBSCRIPTIONS:
-            return [{"subscriptionId": number} for number in self._subscriptions]
-        chosen = values.get("subscriptionId")
-        if chosen is not None and (not INTEGER.fullmatch(chosen) or int(chosen) not in self._subscriptions):
-            raise VenueError(-2036, "User Data Stream subscription not active.")
-        for number in [int(chosen)] if chosen is not None else list(self._subscriptions):
-            self._feeds.unsubscribe_user(self._subscriptions.pop(number), self._outbox, number)
-        return {}
+    # ------------------------------------------------------------------------------------------------ who is asking
+    def _authenticate(self, values: Texts, texts: Texts) -> Key:
+        """The key of a request: the one it is signed with, else the one that the session has logged on with."""
+        if self._key is not None and "apiKey" not in values and "signature" not in values:
+            key = self._venue.keyring.find(self._key.api_key)
+        else:
+            key = self._venue.keyring.find(values.get("apiKey"))
+            signature = values.get("signature")
+            if "timestamp" in values and not signature:
+                raise missing("signature")
+            if signature and "timestamp" in values:
+                check_signature(key, _payload(texts), signature)
+        check_time(values.get("timestamp"), values.get("recvWindow"), now_ms=self._venue.wall_ms())
+        return key
 
-    def _subscribe(self, account_id: str) -> dict[str, int]:
+    def _log_on(self, values: Texts, texts: Texts) -> object:
+        if not self._venue.keyring.find(values.get("apiKey")).may_log_on:
+            raise VenueError(-1020, "This operation is not supported: only Ed25519 keys can log on.")
+        self._key = self._authenticate(values, texts)
+        self._authorized_ms = int(values["timestamp"])
+        return self._status(values, texts)
+
+    def _status(self, _values: Texts, _texts: Texts) -> object:
+        return {
+            "apiKey": self._key.api_key if self._key is not None else None,
+            "authorizedSince": self._authorized_ms,
+            "connectedSince": self._connected_ms,
+            "returnRateLimits": True,
+            "serverTime": self._venue.wall_ms(),
+            "userDataStream": bool(self._subscriptions),
+        }
+
+    def _log_out(self, values: Texts, texts: Texts) -> object:
+        self._key = self._authorized_ms = None
+        return self._status(values, texts)
+
+    # ---------------------------------------------------------------------------------------------- user data stream
+    def _subscribe_session(self, _values: Texts, _texts: Texts) -> object:
+        if self._key is None:
+            raise VenueError(-2015, "Invalid API-key, IP, or permissions for action.", status=401)
+        return self._subscribe(self._key.account_id)
+
+    def _subscribe_signed(self, values: Texts, texts: Texts) -> object:
+        return self._subscribe(self._authenticate(values, texts).account_id)
+
+    def _subscribe(self, account_id: str) -> object:
         if account_id in self._subscriptions.values():
             raise VenueError(-2035, "User Data Stream subscription already active.")
         number = self._next_subscription
@@ -96,17 +152,18 @@ class WsApiSession:
         self._feeds.subscribe_user(account_id, self._outbox, number)
         return {"subscriptionId": number}
 
-    def _authenticate(self, values: dict[str, str], texts: dict[str, str]) -> str:
-        key = self._venue.keyring.find(values.get("apiKey"))
-        if "timestamp" not in values:
-            raise missing("timestamp")
-        signature = values.get("signature")
-        if not signature:
-            raise missing("signature")
-        check_signature(key, _payload(texts), signature)
-        check_time(values["timestamp"], values.get("recvWindow"), now_ms=self._venue.wall_ms())
-        return key.account_id
+    def _list_subscriptions(self, _values: Texts, _texts: Texts) -> object:
+        return [{"subscriptionId": number} for number in self._subscriptions]
 
+    def _unsubscribe(self, values: Texts, _texts: Texts) -> object:
+        chosen = values.get("subscriptionId")
+        if chosen is not None and (not INTEGER.fullmatch(chosen) or int(chosen) not in self._subscriptions):
+            raise VenueError(-2036, "User Data Stream subscription not active.")
+        for number in [int(chosen)] if chosen is not None else list(self._subscriptions):
+            self._feeds.unsubscribe_user(self._subscriptions.pop(number), self._outbox, number)
+        return {}
+
+    # ------------------------------------------------------------------------------------------------------- the rest
     def _rate_limits(self, account_id: str) -> list[dict[str, object]]:
         now_ms = self._venue.wall_ms()
         limiter = self._venue.limiter
