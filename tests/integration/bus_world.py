@@ -1,30 +1,42 @@
-"""The worlds in which the bus contract must hold: in memory, one nats-server, and a cluster of three."""
+"""Real nats-servers with everything on them: one, or a cluster of three."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Protocol
 
 from pitwire.cli.servers import NatsServer
 from pitwire.common import permissions
-from pitwire.common.bus.memory import MemoryBus, MemoryServer
 from pitwire.common.bus.nats import NatsBus
-from pitwire.common.bus.port import Bus
 from pitwire.common.config import PitwireConfig
 from pitwire.common.errors import BusUnavailable, ConfigError
-from pitwire.common.provisioning import apply_topology, remove_used_streams
+from pitwire.common.provisioning import apply_topology
+from pitwire.common.topology import STREAMS, Stream
 
 ACCOUNT = "main"
 STRATEGIES = ("momentum", "mean_reversion")
 
 
-def sample_config() -> PitwireConfig:
-    """One venue, one account, two strategies: enough for permissions."""
-    strategy = {"type": "momentum", "account": ACCOUNT, "capital": "1000", "instruments": ["BTC-USDT.sim"]}
+LIMITS = {
+    "order_value_max": "10000",
+    "position_value_max": "20000",
+    "open_positions_max": 5,
+    "daily_loss_max_percent": "5",
+    "drawdown_max_percent": "15",
+    "instruments_allowed": ["BTC-USDT.sim", "ETH-USDT.sim"],
+}
+
+
+def sample_config(strategies: Mapping[str, tuple[str, ...]] = {ACCOUNT: STRATEGIES}) -> PitwireConfig:
+    """One venue and, for each account, its strategies: enough for permissions."""
+    names = {
+        name: {"type": "momentum", "account": account, "capital": "1000", "instruments": ["BTC-USDT.sim"]}
+        for account, mine in strategies.items()
+        for name in mine
+    }
     return PitwireConfig.model_validate(
         {
             "venues": {
@@ -35,38 +47,13 @@ def sample_config() -> PitwireConfig:
                     "instruments": ["BTC-USDT", "ETH-USDT"],
                 }
             },
-            "venue_accounts": {"sim-main": {"venue": "sim", "account": ACCOUNT, "key_file": "k.json"}},
+            "venue_accounts": {"sim-main": {"venue": "sim", "account": next(iter(strategies)), "key_file": "k.json"}},
             "accounts": {
-                ACCOUNT: {
-                    "quote": "USDT",
-                    "capital": {"USDT": "100000"},
-                    "limits": {
-                        "order_value_max": "10000",
-                        "position_value_max": "20000",
-                        "open_positions_max": 5,
-                        "daily_loss_max_percent": "5",
-                        "drawdown_max_percent": "15",
-                        "instruments_allowed": ["BTC-USDT.sim", "ETH-USDT.sim"],
-                    },
-                }
+                account: {"quote": "USDT", "capital": {"USDT": "100000"}, "limits": LIMITS} for account in strategies
             },
-            "strategies": dict.fromkeys(STRATEGIES, strategy),
+            "strategies": names,
         }
     )
-
-
-class World(Protocol):
-    """A bus server and the way to connect to it as a principal."""
-
-    async def connect(self, principal: str) -> Bus: ...
-
-
-class MemoryWorld:
-    def __init__(self) -> None:
-        self._server = MemoryServer()
-
-    async def connect(self, principal: str) -> Bus:
-        return MemoryBus(self._server)
 
 
 class NatsWorld:
@@ -108,45 +95,37 @@ def _free_ports(count: int) -> list[int]:
 
 
 class Cluster:
-    """Three nats-servers as one, started once; `world` gives each test empty streams on all three."""
+    """Three nats-servers as one."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, config: PitwireConfig) -> None:
         self.seeds = folder / "keys"
-        shared = permissions.server_config(sample_config(), permissions.make_identities(self.seeds))
+        shared = permissions.server_config(config, permissions.make_identities(self.seeds))
         routes = _free_ports(CLUSTER_SIZE)
         self._stack = ExitStack()
         self.servers: list[NatsServer] = []
         for number, port in enumerate(routes):
             others = [f"nats://127.0.0.1:{other}" for other in routes if other != port]
             cluster = {"name": "pitwire", "listen": f"127.0.0.1:{port}", "routes": others}
-            config = {**shared, "server_name": f"n{number}", "cluster": cluster}
-            self.servers.append(self._stack.enter_context(NatsServer(config, folder / f"n{number}")))
+            settings = {**shared, "server_name": f"n{number}", "cluster": cluster}
+            self.servers.append(self._stack.enter_context(NatsServer(settings, folder / f"n{number}")))
+
+    @property
+    def url(self) -> str:
+        return self.servers[0].url
+
+    async def until_applied(self, streams: tuple[Stream, ...] = STREAMS) -> None:
+        """The cluster elects its leaders first; the topology is idempotent, so it is applied until it holds."""
+        async with asyncio.timeout(CLUSTER_START_S):
+            while True:
+                try:
+                    await apply_topology(self.url, self.seeds, replicas=CLUSTER_SIZE, streams=streams)
+                except (BusUnavailable, ConfigError):
+                    await asyncio.sleep(0.2)
+                else:
+                    return
 
     def stop(self) -> None:
         self._stack.close()
-
-    @asynccontextmanager
-    async def world(self) -> AsyncIterator[NatsWorld]:
-        url = self.servers[0].url
-        await _until_applied(url, self.seeds)
-        world = NatsWorld(self.servers[0], self.seeds)
-        try:
-            yield world
-        finally:
-            await world.close()
-            await remove_used_streams(url, self.seeds)
-
-
-async def _until_applied(url: str, seeds: Path) -> None:
-    """The cluster elects its leaders first; the topology is idempotent, so it is applied until it holds."""
-    async with asyncio.timeout(CLUSTER_START_S):
-        while True:
-            try:
-                await apply_topology(url, seeds, replicas=CLUSTER_SIZE)
-            except (BusUnavailable, ConfigError):
-                await asyncio.sleep(0.2)
-            else:
-                return
 
 
 @asynccontextmanager

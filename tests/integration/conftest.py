@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.integration.bus_world import Cluster, MemoryWorld, NatsWorld, World, nats_world
+import pytest_asyncio
+from tests.integration.bus_world import NatsWorld, nats_world
+from tests.integration.contract_world import WORLDS, ContractWorld, contract_world
 
 
-@pytest.fixture(scope="session")
-def nats_cluster(infra: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """Three real servers, started once for all tests of this process."""
-    cluster = Cluster(tmp_path_factory.mktemp("cluster"))
-    yield cluster
-    cluster.stop()
-
-
-@pytest.fixture(params=["memory", "nats", "cluster"])
-async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
-    """Each world in turn: what holds in one must hold in all."""
-    if request.param == "memory":
-        yield MemoryWorld()
-        return
-    request.getfixturevalue("infra")
-    if request.param == "cluster":
-        cluster: Cluster = request.getfixturevalue("nats_cluster")
-        async with cluster.world() as made:
-            yield made
-        return
-    async with nats_world(tmp_path) as made:
+@pytest_asyncio.fixture(scope="session", loop_scope="session", params=WORLDS)
+async def contract(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[ContractWorld]:
+    """Each world in turn, made once: what holds in one must hold in all. Tests of it run on the loop of the session."""
+    if not request.param.startswith("memory"):
+        request.getfixturevalue("infra")
+    async with contract_world(request.param, tmp_path_factory.mktemp(request.param)) as made:
         yield made
 
 

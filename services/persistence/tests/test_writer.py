@@ -18,6 +18,7 @@ from pitwire.common.codec import SCHEMA_HEADER
 from pitwire.common.enums import AlertSeverity
 from pitwire.common.errors import InvariantBroken
 from pitwire.common.schemas.control import Alert
+from pitwire.common.topology import NatsAccount
 from pitwire.persistence.adapters.memory import MemoryStore
 from pitwire.persistence.core.entries import Entry
 from pitwire.persistence.core.journal import JOURNAL, Notice
@@ -68,7 +69,7 @@ class World:
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.server = MemoryServer(self.clock)
-        self.bus = MemoryBus(self.server)
+        self.bus = MemoryBus(self.server, NatsAccount.READ)
         self.store = MemoryStore()
         self.told = Told()
         self.journal = trading()
@@ -82,7 +83,7 @@ class World:
         known = topology.BY_NAME[stream]
         is_journal = stream == JOURNAL
         source = journal_source(known.subjects, QUOTES) if is_journal else other_source(stream, known.subjects)
-        return StreamWriter(source, MemoryBus(self.server), self.store, self.told, self.clock)
+        return StreamWriter(source, MemoryBus(self.server, NatsAccount.READ), self.store, self.told, self.clock)
 
     def start(self, stream: str = JOURNAL) -> asyncio.Task[None]:
         task = asyncio.create_task(self.writer(stream).run())
@@ -240,7 +241,7 @@ async def test_a_copy_that_is_being_rebuilt_is_waited_for(world: World) -> None:
     await world.until(len(entries))
     await world.stop()
     world.server = MemoryServer(world.clock)
-    world.bus = MemoryBus(world.server)
+    world.bus = MemoryBus(world.server, NatsAccount.READ)
     task = world.start()
     for entry in entries:
         world.clock.advance(ns=8_000_000_000)
@@ -257,7 +258,7 @@ async def test_a_journal_written_anew_is_refused_by_its_content(world: World) ->
     await world.until(len(entries))
     await world.stop()
     world.server = MemoryServer(world.clock)
-    world.bus = MemoryBus(world.server)
+    world.bus = MemoryBus(world.server, NatsAccount.READ)
     await world.write([*entries[:-1], entries[0], *entries])
     with pytest.raises(JournalLost, match="written anew"):
         await asyncio.wait_for(world.start(), 5)

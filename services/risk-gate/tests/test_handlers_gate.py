@@ -98,15 +98,24 @@ async def test_republished_intents_are_decided_once_and_write_nothing_more(world
     assert len(world.ledger()) == before
 
 
-async def test_intents_that_waited_past_their_time_are_denied(world: World) -> None:
+@pytest.mark.parametrize(("seconds", "left"), [(59, 1_000), (60, 0)])
+async def test_a_gate_that_was_down_for_a_minute_makes_no_order_of_what_waited(
+    world: World, seconds: int, left: int
+) -> None:
+    """What the stream still has is denied as expired; after a minute it has nothing."""
     first = await world.desk()
     await world.price("60000")
     await first.shell.kill()
-    for number in range(1, 51):
-        await world.ask(number)
-    world.clock.advance(ns=60 * NS_PER_S)
+    for number in range(1, 1_001):
+        message = world.intent(number)
+        subject = subjects.intent("main", "momentum")
+        await world.hands.bus.append(subject, codec.encode(message), codec.headers_for(message))
+    world.clock.advance(ns=seconds * NS_PER_S)
     await world.desk("1")
-    assert [v.code for v in world.verdicts() if isinstance(v, Denied)] == [DenialCode.INTENT_EXPIRED] * 50
+    for _ in range(10):
+        await world.hands.settle()
+    assert [v.code for v in world.verdicts() if isinstance(v, Denied)] == [DenialCode.INTENT_EXPIRED] * left
+    assert len(world.verdicts()) == left
 
 
 async def test_waiting_intents_share_one_ledger_record(world: World) -> None:

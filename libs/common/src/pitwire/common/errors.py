@@ -20,6 +20,7 @@ PitwireError
 |- OutcomeUnknown          the outside may or may not have acted: never repeat, ask what happened
 |- LostRace                another writer won the compare-and-set: read back and go on from there
 |- AppendRefused           the stream said no (full, not allowed): nothing was stored
+|- StreamLost              acknowledged records are gone: stop, recover as a first start does, which finds out the rest
 `- InvariantBroken         our own promise broke: stop, recover as a first start does
 
 Returned, never raised: the gate's no to an intent (`pitwire.common.refusals`), published as `Denied`:
@@ -201,6 +202,12 @@ class AppendRefused(PitwireError):
     """The stream refused the record for another reason than the compare-and-set; nothing was stored."""
 
     code = "APPEND_REFUSED"
+
+
+class StreamLost(PitwireError):
+    """A stream ends before what was read from it, or was made anew: acknowledged records are gone."""
+
+    code = "STREAM_LOST"
 
 
 class InvariantBroken(PitwireError):

@@ -10,37 +10,26 @@ from typing import Any, Final
 from pitwire.common.bus.nats import NatsBus
 from pitwire.common.errors import ConfigError
 from pitwire.common.permissions import provisioner
-from pitwire.common.topology import STREAMS, NatsAccount
+from pitwire.common.topology import STREAMS, NatsAccount, Stream
 
 NAME_IN_USE: Final = 10058
 
 
-async def apply_topology(url: str, seeds: Path, *, replicas: int = 1) -> list[str]:
+async def apply_topology(
+    url: str, seeds: Path, *, replicas: int = 1, streams: tuple[Stream, ...] = STREAMS
+) -> list[str]:
     """Creates or updates every stream; `seeds` holds the identities. Returns one line per stream made or found."""
     report: list[str] = []
     for account in NatsAccount:
-        async with _provisioner(url, seeds, account) as bus:
-            report += [f"{account.value}.{c['name']}: {await _ensure(bus, c)}" for c in _configs_in(account, replicas)]
+        async with provisioner_of(url, seeds, account) as bus:
+            configs = _configs_in(account, replicas, streams)
+            report += [f"{account.value}.{c['name']}: {await ensure_stream(bus, c)}" for c in configs]
     return report
 
 
-async def remove_used_streams(url: str, seeds: Path) -> None:
-    """Deletes every stream that ever held a record, and its copies: for test servers, never offered as a command."""
-    used: set[str] = set()
-    for stream in STREAMS:
-        async with _provisioner(url, seeds, stream.account) as bus:
-            info = await bus.api(f"STREAM.INFO.{stream.name}", {})
-            if info.get("state", {}).get("last_seq"):
-                used.add(stream.name)
-    for account in NatsAccount:
-        async with _provisioner(url, seeds, account) as bus:
-            for config in _configs_in(account, replicas=1):
-                if config["name"] in used:
-                    await bus.api(f"STREAM.DELETE.{config['name']}", {})
-
-
 @asynccontextmanager
-async def _provisioner(url: str, seeds: Path, account: NatsAccount) -> AsyncIterator[NatsBus]:
+async def provisioner_of(url: str, seeds: Path, account: NatsAccount) -> AsyncIterator[NatsBus]:
+    """A connection as the identity that may change the streams of `account`."""
     name = provisioner(account)
     bus = await NatsBus.connect(
         url,
@@ -56,13 +45,14 @@ async def _provisioner(url: str, seeds: Path, account: NatsAccount) -> AsyncIter
         await bus.close()
 
 
-def _configs_in(account: NatsAccount, replicas: int) -> list[dict[str, Any]]:
-    own = [stream.config(replicas) for stream in STREAMS if stream.account is account]
-    copies = [stream.copy_config(account, replicas) for stream in STREAMS if account in stream.copied_to]
+def _configs_in(account: NatsAccount, replicas: int, streams: tuple[Stream, ...]) -> list[dict[str, Any]]:
+    own = [stream.config(replicas) for stream in streams if stream.account is account]
+    copies = [stream.copy_config(account, replicas) for stream in streams if account in stream.copied_to]
     return own + copies
 
 
-async def _ensure(bus: NatsBus, config: dict[str, Any]) -> str:
+async def ensure_stream(bus: NatsBus, config: dict[str, Any]) -> str:
+    """Makes the stream so, or brings it to that; what was done."""
     name = config["name"]
     answer = await bus.api(f"STREAM.CREATE.{name}", config)
     error = answer.get("error")

@@ -130,6 +130,14 @@ class Service:
             self._starting.cancel()
         self._stop.set()
 
+    async def must_be_allowed(self, *subjects_written: str) -> None:
+        """`AppendRefused` where this process may not append what it lives by; a silent bus is waited for elsewhere."""
+        for subject in subjects_written:
+            try:
+                await self.bus.may_append(subject)
+            except BusUnavailable as error:
+                self.log.warning("permission not asked", subject=subject, reason=str(error))
+
     def set_ready(self, ready: bool) -> None:
         self._ready = ready
         self.metrics.ready.set(1 if ready else 0)
@@ -236,6 +244,7 @@ class Service:
     async def _heartbeats(self) -> None:
         while True:
             self._beat.clear()
+            self.metrics.answers_awaited.set(self.bus.answers_awaited)
             beat = Heartbeat(
                 service=self.name,
                 slot=self.settings.slot,

@@ -94,6 +94,9 @@ class ShellMetrics:
         self.messages = Counter("pitwire_messages", "records handled", ("service", "subject"), registry=registry)
         self.quarantined = Counter("pitwire_quarantined", "records set aside", label, registry=registry).labels(service)
         self.bus_trouble = Counter("pitwire_bus_trouble", "errors of the bus", label, registry=registry).labels(service)
+        self.answers_awaited = Gauge(
+            "pitwire_bus_answers_awaited", "requests on the bus without an answer yet", label, registry=registry
+        ).labels(service)
         self.cursor = Gauge("pitwire_cursor", "journal sequence fully handled", label, registry=registry).labels(
             service
         )

@@ -45,7 +45,7 @@ class Stream:
     durability: Durability
     max_bytes: int
     discard: str = "new"
-    max_age_s: int = 0
+    max_age_s: float = 0
     per_subject_max: int = -1
     discard_new_per_subject: bool = False
     deny_delete: bool = False
@@ -63,7 +63,7 @@ class Stream:
             "discard_new_per_subject": self.discard_new_per_subject,
             "max_msgs_per_subject": self.per_subject_max,
             "max_bytes": self.max_bytes,
-            "max_age": self.max_age_s * NS_PER_S,
+            "max_age": int(self.max_age_s * NS_PER_S),
             "num_replicas": replicas,
             "deny_delete": self.deny_delete,
             "allow_direct": False,
@@ -79,7 +79,7 @@ class Stream:
             "retention": "limits",
             "discard": "old",
             "max_bytes": self.max_bytes,
-            "max_age": self.max_age_s * NS_PER_S,
+            "max_age": int(self.max_age_s * NS_PER_S),
             "max_msgs_per_subject": self.per_subject_max,
             "num_replicas": replicas,
             "allow_direct": False,

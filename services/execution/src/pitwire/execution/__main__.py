@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from pitwire.common import subjects
 from pitwire.common.clock import random_token
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.common.leases import LeaseHolder
@@ -30,6 +31,8 @@ async def main() -> int:
         for name, account in pitwire.venue_accounts.items()
     }
     async with Service("execution", config.service, config_hash=pitwire.config_hash) as service:
+        written = [subjects.halt("execution"), *(subjects.exec_events(account) for account in pitwire.accounts)]
+        await service.must_be_allowed(*written)
         instruments = InstrumentRegistry()
         accounts = {
             account: {

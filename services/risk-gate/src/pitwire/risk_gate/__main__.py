@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from pitwire.common import subjects
 from pitwire.common.leases import LeaseHolder
 from pitwire.common.service import Service, run
 from pitwire.risk_gate.config import Config
@@ -15,6 +18,7 @@ async def main() -> int:
     """The gate of every configured account, until it is told to stop."""
     config = Config.from_env()
     async with Service("risk-gate", config.service, config_hash=config.pitwire.config_hash) as service:
+        await service.must_be_allowed(*written_by_gate(config.pitwire.accounts))
         market = MarketView(service)
         service.spawn("market", market.follow())
         gates: dict[str, AccountGate] = {}
@@ -37,6 +41,11 @@ async def main() -> int:
         service.spawn("commands", CommandDesk(service, gates).follow())
         service.set_ready(True)
         return await service.run()
+
+
+def written_by_gate(accounts: Iterable[str]) -> list[str]:
+    """Every subject without which a gate cannot work."""
+    return [subjects.RESUME, subjects.halt("risk-gate"), *(subjects.ledger(account) for account in accounts)]
 
 
 async def lead(service: Service) -> None:

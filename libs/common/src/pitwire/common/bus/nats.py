@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncGenerator, Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +28,11 @@ PINGS_OUTSTANDING_MAX: Final = 2
 FIRST_CONNECT_TRIES_MAX: Final = 100
 REQUEST_TIMEOUT_S: Final = 3.0
 APPEND_TIMEOUT_S: Final = 3.0
+CLOSE_TIMEOUT_S: Final = 2.0
+LINK_WATCH_S: Final = 0.5
+LINK_CLOSE_MAX_S: Final = 1.0
+"""How long a dead link may take to close in good order before it is cut."""
+
 SUBSCRIPTION_MESSAGES_MAX: Final = 65_536
 SUBSCRIPTION_BYTES_MAX: Final = 64 * 1024 * 1024
 
@@ -36,15 +42,28 @@ LOST_RACE_CODES: Final = frozenset({10071, 10164})
 """Wrong last sequence, and the same while another write is in flight: both mean somebody else was first."""
 
 NO_MESSAGE_FOUND: Final = 10037
+STREAM_NOT_MATCHED: Final = 10060
+WRONG_STREAM: Final = {"Nats-Expected-Stream": "none-of-this-name"}
+"""A condition that no stream meets: what is published with it is answered and never stored."""
+
+REFUSED_IDENTITY: Final = "authorization violation"
+REFUSALS_MAX: Final = 3
+DENIED_PUBLISH: Final = re.compile(r'publish to "([^"]+)"', re.IGNORECASE)
 
 
 class NatsBus:
     """`Bus` on a real nats-server. Made by `NatsBus.connect`."""
 
-    def __init__(self, client: Client, *, on_trouble: Callable[[str], None]) -> None:
+    def __init__(self, client: Client, *, on_trouble: Callable[[str], None], on_closed: Callable[[], None]) -> None:
         self._client = client
+        self._on_closed = on_closed
         self._on_trouble = on_trouble
         self._readers: list[OrderedReader] = []
+        self._denied: set[str] = set()
+        self._untold = 0
+        self._refusals = 0
+        self._is_down = False
+        self._watching: asyncio.Task[None] | None = None
 
     @classmethod
     async def connect(
@@ -60,23 +79,26 @@ class NatsBus:
         """Connects as `principal`; `BusUnavailable` when no server answers within the first tries.
 
         `on_trouble` is told every asynchronous error and must not block; `on_closed` is called when the client
-        gave up for good (credentials changed): the process should end, since it can never come back by itself.
+        gave up for good, or is refused `REFUSALS_MAX` times while it reconnects (credentials changed): the process
+        should end, since it can never come back by itself.
         """
         client = Client()
         seed = await asyncio.to_thread(seed_file.read_text, encoding="ascii") if seed_file else None
-        bus = cls(client, on_trouble=on_trouble)
+        bus = cls(client, on_trouble=on_trouble, on_closed=on_closed)
 
         async def trouble(error: Exception) -> None:
-            on_trouble(f"{type(error).__name__}: {error}")
+            bus._note(error)
 
         async def closed() -> None:
             on_closed()
 
         async def disconnected() -> None:
-            on_trouble("disconnected")
+            bus._is_down = True
+            bus._tell("disconnected")
 
         async def reconnected() -> None:
-            on_trouble("reconnected")
+            bus._is_down, bus._refusals = False, 0
+            bus._tell("reconnected")
             for reader in bus._readers:
                 reader.on_reconnected()
 
@@ -99,11 +121,57 @@ class NatsBus:
             )
         except (TimeoutError, OSError, nats_errors.Error) as error:
             raise BusUnavailable(f"{url} as {principal}: {type(error).__name__}: {error}") from None
+        bus._watching = asyncio.create_task(bus._cut_dead_links(), name="dead links")
         return bus
+
+    async def _cut_dead_links(self) -> None:
+        """Before it reconnects, the client waits for the old socket to take what is buffered.
+
+        To a server that is frozen or cannot be reached that lasts until the kernel gives up: a quarter of an hour.
+        """
+        stuck_s = 0.0
+        while True:
+            await asyncio.sleep(LINK_WATCH_S)
+            stuck_s = stuck_s + LINK_WATCH_S if self._client.is_reconnecting and not self._is_down else 0.0
+            if stuck_s >= LINK_CLOSE_MAX_S:
+                self._tell("the old link does not close: cut")
+                self._cut()
+                stuck_s = 0.0
+
+    def _cut(self) -> None:
+        """Gives up the socket of a link that is over, or of an attempt that failed, which the client leaves open."""
+        transport: Any = self._client._transport  # noqa: SLF001 - the client offers no way to do it
+        writer = getattr(transport, "_io_writer", None)
+        if writer is not None:
+            writer.transport.abort()
 
     @property
     def is_connected(self) -> bool:
         return self._client.is_connected
+
+    @property
+    def answers_awaited(self) -> int:
+        """Requests whose answer is outstanding; one that only grows is a leak in the client."""
+        return len(self._client._resp_map)  # noqa: SLF001 - the client shows it nowhere else
+
+    def _note(self, error: Exception) -> None:
+        text = f"{type(error).__name__}: {error}"
+        if self._is_down and not self._client.is_connected:
+            self._cut()
+        if self._is_down and REFUSED_IDENTITY in text.lower():
+            self._refusals += 1
+            if self._refusals == REFUSALS_MAX:
+                self._on_closed()
+        if denied := DENIED_PUBLISH.search(str(error)):
+            self._denied.add(denied.group(1).lower())
+        self._tell(text)
+
+    def _tell(self, text: str) -> None:
+        """An exception here would end the client's read loop, and nobody would hear anything more."""
+        try:
+            self._on_trouble(text)
+        except Exception:  # noqa: BLE001 - see above; whoever tells its troubles badly must not lose its bus
+            self._untold += 1
 
     async def publish(self, subject: str, data: bytes, headers: Mapping[str, str] | None = None) -> None:
         try:
@@ -138,6 +206,7 @@ class NatsBus:
             fields[EXPECTED_LAST_HEADER] = str(expected_last)
         if message_id is not None:
             fields[MESSAGE_ID_HEADER] = message_id
+        self._must_be_connected(subject)
         try:
             reply = await self._client.request(subject, data, timeout=APPEND_TIMEOUT_S, headers=fields or None)
         except nats_errors.NoRespondersError:
@@ -145,6 +214,8 @@ class NatsBus:
         except nats_errors.OutboundBufferLimitError:
             raise BusUnavailable(f"{subject}: not connected") from None
         except (TimeoutError, nats_errors.Error, OSError) as error:
+            if subject.lower() in self._denied:
+                raise AppendRefused(f"{subject}: this identity may not publish it") from None
             raise OutcomeUnknown(f"{subject}: {type(error).__name__}, it may or may not be stored") from None
         return _sequence_of(subject, reply.data)
 
@@ -182,11 +253,18 @@ class NatsBus:
         if info["config"].get("sources") and last:
             newest = await self.api(f"STREAM.MSG.GET.{stream}", {"seq": last})
             last = source_sequence_of(newest["message"]) if "message" in newest else 0
-        return StreamState(epoch=str(info["created"]), first_sequence=first, last_sequence=last)
+        return StreamState(
+            epoch=str(info["created"]),
+            first_sequence=first,
+            last_sequence=last,
+            bytes_held=int(state["bytes"]),
+            bytes_max=int(info["config"]["max_bytes"]),
+        )
 
     async def api(self, request: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """One JetStream API request; the reply as JSON, errors included. `BusUnavailable` when nobody answers."""
         subject = f"$JS.API.{request}"
+        self._must_be_connected(subject)
         try:
             reply = await self._client.request(subject, orjson.dumps(body), timeout=REQUEST_TIMEOUT_S)
         except (TimeoutError, nats_errors.Error, OSError) as error:
@@ -194,10 +272,43 @@ class NatsBus:
         found: dict[str, Any] = orjson.loads(reply.data)
         return found
 
+    async def may_append(self, subject: str) -> None:
+        """Stores nothing; `AppendRefused` where this identity may not publish `subject`, or no stream takes it.
+
+        A denied publish has no answer, so a process asks at its start instead of finding out with an order waiting.
+        """
+        self._must_be_connected(subject)
+        try:
+            reply = await self._client.request(subject, b"", timeout=APPEND_TIMEOUT_S, headers=dict(WRONG_STREAM))
+        except nats_errors.NoRespondersError:
+            raise AppendRefused(f"{subject}: no stream takes this subject") from None
+        except (TimeoutError, nats_errors.Error, OSError) as error:
+            if subject.lower() in self._denied:
+                raise AppendRefused(f"{subject}: this identity may not publish it") from None
+            raise BusUnavailable(f"{subject}: {type(error).__name__}") from None
+        answer = orjson.loads(reply.data)
+        if answer.get("error", {}).get("err_code") != STREAM_NOT_MATCHED:
+            raise AppendRefused(f"{subject}: a probe got the answer {answer}")
+
+    def _must_be_connected(self, subject: str) -> None:
+        """Asked first, since a request that the client refuses leaves its future behind."""
+        if not self._client.is_connected:
+            raise BusUnavailable(f"{subject}: not connected")
+
     async def close(self) -> None:
-        """Ends the connection at once; what was appended is stored, what was only published may be lost."""
-        if not self._client.is_closed:
-            await self._client.close()
+        """Ends the connection at once; what was appended is stored, what was only published may be lost.
+
+        The client waits for its socket to take what is buffered, which one to a frozen server never does: bounded.
+        """
+        if self._watching is not None:
+            self._watching.cancel()
+        if self._client.is_closed:
+            return
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self._client.close()
+        except (TimeoutError, OSError, RuntimeError) as error:
+            self._tell(f"not closed in good order: {type(error).__name__}: {error}")
 
 
 class _CoreSubscription:

@@ -22,11 +22,16 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class StreamState:
-    """`epoch` names one life of the stream: when it was created. `last_sequence` 0 = empty since then."""
+    """`epoch` names one life of the stream: when it was created. `last_sequence` 0 = empty since then.
+
+    On a copy `last_sequence` is the original's, the bytes are the copy's own.
+    """
 
     epoch: str
     first_sequence: int
     last_sequence: int
+    bytes_held: int = 0
+    bytes_max: int = 0
 
 
 class Subscription(Protocol):
@@ -65,7 +70,9 @@ class Bus(Protocol):
     def read(self, stream: str, filters: tuple[str, ...], *, after: int) -> AsyncGenerator[list[Record], None]:
         """Batches of records with sequence > `after` on the given subject patterns, for ever, in order, gapless.
 
-        Survives server restarts by itself. An empty list means: caught up with everything that was there before.
+        Survives server restarts by itself. An empty list means: caught up with everything that was there before. What
+        a stream's own limits dropped before it was read does not come. `StreamLost`: the stream ends before what was
+        read from it (or `after`), or was made anew; a copy, which is made from its original again, is waited for.
         """
         ...
 

@@ -21,7 +21,7 @@ from nats.aio.msg import Msg
 from pitwire.common.bus.port import Record
 from pitwire.common.clock import NS_PER_S, random_token
 from pitwire.common.codec import SCHEMA_HEADER, TRACE_HEADER
-from pitwire.common.errors import BusUnavailable
+from pitwire.common.errors import BusUnavailable, StreamLost
 
 PULL_BATCH_MAX: Final = 512
 PULLS_OPEN_MAX: Final = 2
@@ -32,8 +32,17 @@ SILENCE_MAX_S: Final = 2.5
 
 CONSUMER_IDLE_S: Final = 30
 RESTART_WAIT_S: Final = 0.1
+LOST_AFTER_S: Final = 2.0
+"""A stream that ends before the cursor for so long is not a leader that is still catching up: it has lost records."""
+
+WAITING_MESSAGES_MAX: Final = 8 * PULL_BATCH_MAX
+"""Far above what the open pulls can bring; beyond it the client drops and says so, and the gap is noticed."""
+
 SOURCE_HEADER: Final = "Nats-Stream-Source"
 STATUS_HEADER: Final = "Status"
+SENT_HEADER: Final = "Nats-Last-Consumer"
+"""On a heartbeat: the place of the newest record sent. What was lost at the end shows in nothing else."""
+
 IDLE_HEARTBEAT: Final = "100"
 PULL_ENDED: Final = frozenset({"404", "408"})
 ACK_TOKENS_V1: Final = 9
@@ -67,6 +76,8 @@ class OrderedReader:
         self._arrived: list[Msg] = []
         self._wake = asyncio.Event()
         self._reconnected = False
+        self._epoch = ""
+        self._behind_since: float | None = None
 
     def on_reconnected(self) -> None:
         """The server may have forgotten our pulls: do not wait for the silence to be noticed."""
@@ -86,7 +97,9 @@ class OrderedReader:
     async def _one_consumer(self) -> AsyncGenerator[list[Record], None]:
         inbox = self._client.new_inbox()
         self._arrived, self._reconnected = [], False
-        subscription = await self._client.subscribe(f"{inbox}.*", cb=self._on_message)
+        subscription = await self._client.subscribe(
+            f"{inbox}.*", cb=self._on_message, pending_msgs_limit=WAITING_MESSAGES_MAX
+        )
         name = f"r{random_token()}"
         try:
             pending = await self._create(name)
@@ -120,15 +133,14 @@ class OrderedReader:
 
     async def _start_sequence(self) -> int:
         """The stream's own sequence after the cursor; on a sourced copy the cursor counts in the original."""
-        if self._cursor == 0:
-            return 1
         info = await self._api(f"STREAM.INFO.{self._stream}", {})
         if error := info.get("error"):
             raise _Restart(f"no stream: {error.get('description')}")
         if not info["config"].get("sources"):
+            self._must_reach_the_cursor(str(info["created"]), int(info["state"]["last_seq"]))
             return self._cursor + 1
         low, high = int(info["state"]["first_seq"]), int(info["state"]["last_seq"]) + 1
-        while low < high:
+        while self._cursor and low < high:
             middle = (low + high) // 2
             answer = await self._api(f"STREAM.MSG.GET.{self._stream}", {"seq": middle})
             if "message" not in answer or source_sequence_of(answer["message"]) <= self._cursor:
@@ -136,6 +148,20 @@ class OrderedReader:
             else:
                 high = middle
         return max(low, 1)
+
+    def _must_reach_the_cursor(self, epoch: str, last_sequence: int) -> None:
+        """A reader that went on after records were lost would pass over those that take their numbers."""
+        if self._epoch not in ("", epoch):
+            raise StreamLost(f"{self._stream} was made anew while it was read, at {self._cursor}")
+        self._epoch = epoch
+        if last_sequence >= self._cursor:
+            self._behind_since = None
+            return
+        now = asyncio.get_running_loop().time()
+        self._behind_since = self._behind_since or now
+        if now - self._behind_since < LOST_AFTER_S:
+            raise _Restart(f"it ends at {last_sequence}")
+        raise StreamLost(f"{self._stream} ends at {last_sequence}, but {self._cursor} was read")
 
     async def _pull(self, name: str, inbox: str, *, caught_up: bool) -> AsyncGenerator[list[Record], None]:
         open_pulls: dict[str, int] = {}
@@ -149,7 +175,7 @@ class OrderedReader:
             batch: list[Record] = []
             for message in await self._take():
                 if not message.reply or not message.reply.startswith("$JS.ACK"):
-                    self._on_status(message, open_pulls)
+                    self._on_status(message, open_pulls, delivered)
                     continue
                 record, consumer_sequence = _record(message)
                 if consumer_sequence != delivered + 1:
@@ -191,14 +217,17 @@ class OrderedReader:
         return taken
 
     @staticmethod
-    def _on_status(message: Msg, open_pulls: dict[str, int]) -> None:
-        status = (message.headers or {}).get(STATUS_HEADER, "")
+    def _on_status(message: Msg, open_pulls: dict[str, int], delivered: int) -> None:
+        headers = message.headers or {}
+        status = headers.get(STATUS_HEADER, "")
         if status == IDLE_HEARTBEAT:
+            if (sent := int(headers.get(SENT_HEADER, delivered))) > delivered:
+                raise _Restart(f"gap: {sent} were sent, {delivered} came")
             return
         if status in PULL_ENDED:
             open_pulls.pop(message.subject, None)
             return
-        raise _Restart(f"status {status} {(message.headers or {}).get('Description', '')}")
+        raise _Restart(f"status {status} {headers.get('Description', '')}")
 
 
 def _count_down(open_pulls: dict[str, int]) -> None:

@@ -101,8 +101,8 @@ class BusHands:
         await self.hands.bus.publish(subjects.quote(BTC), codec.encode(quote), codec.headers_for(quote))
         await self.hands.settle()
 
-    async def ask(self, number: int, *, quantity: str = "0.01", ttl_s: int = 2) -> None:
-        intent = OrderIntent(
+    def intent(self, number: int, *, quantity: str = "0.01", ttl_s: int = 2) -> OrderIntent:
+        return OrderIntent(
             account="main",
             strategy="momentum",
             intent_no=number,
@@ -115,7 +115,9 @@ class BusHands:
             quantity=Decimal(quantity),
             limit_price=Decimal(60000),
         )
-        await self.send(subjects.intent("main", "momentum"), intent)
+
+    async def ask(self, number: int, *, quantity: str = "0.01", ttl_s: int = 2) -> None:
+        await self.send(subjects.intent("main", "momentum"), self.intent(number, quantity=quantity, ttl_s=ttl_s))
 
     async def command(self, verb: CommandVerb, command_id: str = "c1", **args: str) -> CommandResult:
         command = Command(

@@ -12,7 +12,7 @@ from pitwire.common.bus.port import Bus
 from pitwire.common.clock import Clock
 from pitwire.common.crashpoints import CrashPoint, crashpoint
 from pitwire.common.enums import AlertSeverity
-from pitwire.common.errors import BusUnavailable, InvariantBroken, StoreUnavailable
+from pitwire.common.errors import BusUnavailable, InvariantBroken, StoreUnavailable, StreamLost
 from pitwire.common.schemas.market import Candle
 from pitwire.persistence.core.entries import Entry, Read
 from pitwire.persistence.core.journal import JOURNAL, Folded, JournalBatch, Notice
@@ -99,7 +99,7 @@ class StreamWriter:
                 await self._follow()
             except CursorMoved as moved:
                 await self._report.notice(_moved_back(moved))
-            except StreamBehind:
+            except (StreamBehind, StreamLost):
                 continue
 
     async def _follow(self) -> None:
