@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from tests.integration.run_world import running
 
-from pitwire.cli.database import plain_url
+from pitwire.cli.addresses import plain_url
 from pitwire.cli.run.infra import Infra, outside_seeds
 from pitwire.cli.servers import NatsServer, Postgres
 from pitwire.cli.views.topology import write_server_config

@@ -48,7 +48,7 @@ def project_files() -> list[Path]:
             if path.is_dir():
                 if not hidden and path.name not in SKIPPED and not path.name.endswith(".egg-info"):
                     pending.append(path)
-            elif path.name not in {"uv.lock", ".coverage"}:
+            elif path.name not in {"uv.lock", ".coverage", ".git"}:
                 found.append(path)
     return found
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pitwire.cli.database import open_database, password_line, plain_url, public_url
+from pitwire.cli.addresses import password_line, plain_url, public_url
+from pitwire.cli.database import open_database
 from pitwire.common.errors import StoreUnavailable
 
 URL = "postgresql+psycopg://pitwire:se%3Acret@127.0.0.1:5433/trading"

@@ -37,7 +37,7 @@ class World:
         self.feed = MemoryFeed((BTC,))
         self.core = FeedCore("sim", epoch, {BTC: ("1m",)}, silence_max_ns=SILENCE)
         self.ready_told = 0
-        tracing, metrics = Tracing("market-data", ""), Metrics(CollectorRegistry())
+        tracing, metrics = Tracing(), Metrics(CollectorRegistry())
         self.handlers = VenueHandlers(self.core, self.feed, self.shell, metrics, tracing, self._ready_changed)
         self.heard: list[Record] = []
         server.listen("md.>", self.heard.append)

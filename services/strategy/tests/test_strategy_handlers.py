@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client import CollectorRegistry
 
 from pitwire.common import codec, subjects
@@ -23,6 +24,7 @@ from pitwire.common.schemas.control import DecisionTrace
 from pitwire.common.schemas.ledger import Denied
 from pitwire.common.schemas.market import Candle, Quote
 from pitwire.common.schemas.orders import OrderIntent
+from pitwire.common.spans import Recorder
 from pitwire.common.telemetry import Tracing
 from pitwire.common.testing.journal import BTC, STRATEGY, Journal
 from pitwire.common.testing.market import MARKET_START_NS, MINUTE_NS, candle, definition, quote
@@ -75,9 +77,10 @@ class World:
         spec = Spec(STRATEGY, "main", Decimal(10_000), (BTC,), "1m", ttl_ns=2_000_000_000)
         self.runner = Runner(spec, strategy, state, registry)
         self.desk = Desk(state, [self.runner])
-        tracing, metrics = Tracing("strategy", ""), CollectorRegistry()
-        self.publisher = Publisher(self.shell, tracing, self.runner)
-        self.outbox = Outbox(self.shell, {STRATEGY: self.publisher}, metrics)
+        self.exported = InMemorySpanExporter()
+        self.tracing = Tracing(Recorder("strategy", self.exported))
+        self.publisher = Publisher(self.shell, self.tracing, self.runner)
+        self.outbox = Outbox(self.shell, {STRATEGY: self.publisher}, CollectorRegistry())
         self.market = MarketReader(self.shell, [self.desk], registry, self.outbox)
 
     async def start(self) -> None:
@@ -151,7 +154,11 @@ async def test_a_closed_candle_becomes_an_intent_in_the_same_trace(world: World)
     assert intent.basis.subject == subjects.candle(BTC, "1m")
     assert intent.basis.ts_event_ns == MARKET_START_NS + MINUTE_NS
     assert record.trace[3:35] == TRACE[3:35]
-    assert record.trace != TRACE
+    world.tracing.close()
+    (span,) = world.exported.get_finished_spans()
+    assert span.context is not None
+    assert span.parent is not None
+    assert (f"{span.context.span_id:016x}", f"{span.parent.span_id:016x}") == (record.trace[36:52], TRACE[36:52])
 
 
 async def test_every_evaluation_is_told(world: World) -> None:

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from aiohttp import web
 
-from pitwire.cli.run.pacer import Pacer, VenueControl, VenueControlFailed
+from pitwire.cli.run.pacer import Pacer
 from pitwire.cli.run.pacing import Pace
+from pitwire.cli.run.venue_control import VenueControl, VenueControlFailed
 from pitwire.common import codec, subjects
 from pitwire.common.bus.port import Record
 from pitwire.common.clock import NS_PER_MS
@@ -68,12 +69,11 @@ def record(market_ms: int) -> Record:
 
 
 async def running(venue: FakeVenue, work: Callable[[Pacer], Awaitable[None]]) -> None:
-    async with VenueControl(venue.url) as control:
-        pace = Pace(("strategy",), start_ms=START_MS, bar_ms=BAR_MS)
-        pacer = Pacer(control, pace, all_ready=lambda: venue.all_ready, standstill_s=0.05)
-        task = asyncio.create_task(pacer.run())
-        await work(pacer)
-        task.cancel()
+    pace = Pace(("strategy",), start_ms=START_MS, bar_ms=BAR_MS)
+    pacer = Pacer(VenueControl(venue.url), pace, all_ready=lambda: venue.all_ready, standstill_s=0.05)
+    task = asyncio.create_task(pacer.run())
+    await work(pacer)
+    task.cancel()
 
 
 async def test_nothing_is_let_go_before_it_begins(venue: FakeVenue) -> None:
@@ -118,8 +118,7 @@ async def test_a_frozen_market_is_let_no_further(venue: FakeVenue) -> None:
         await venue.until(lambda: len(venue.holds) == 1)
         pacer.freeze()
         pacer.on_record(record(START_MS + BAR_MS))
-        async with VenueControl(venue.url) as control:
-            await control.status()
+        await VenueControl(venue.url).status()
 
     await running(venue, work)
     assert venue.holds == [START_MS + BAR_MS]
@@ -148,6 +147,5 @@ async def test_a_market_that_still_has_room_is_not_pushed(venue: FakeVenue) -> N
 
 
 async def test_an_unreachable_venue_is_named() -> None:
-    async with VenueControl("http://127.0.0.1:1") as control:
-        with pytest.raises(VenueControlFailed, match=r"127\.0\.0\.1:1/status"):
-            await control.status()
+    with pytest.raises(VenueControlFailed, match=r"127\.0\.0\.1:1/status"):
+        await VenueControl("http://127.0.0.1:1").status()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pitwire.cli.run.pacer import VenueControlFailed
 from pitwire.cli.run.venue import refuse_unserved, served_symbols
+from pitwire.cli.run.venue_control import VenueControlFailed
 from pitwire.common.config import load_config
 from pitwire.common.errors import ConfigError
 

@@ -80,18 +80,6 @@ async def test_waiting_for_a_process_that_ends_says_what_it_said(tmp_path: Path)
     await thing.stop()
 
 
-async def test_a_process_that_ends_by_itself_is_waited_for_and_must_end_well(tmp_path: Path) -> None:
-    good = worker(tmp_path, "print('done')", [])
-    good.start()
-    await good.finished(timeout_s=10)
-    assert good.pid == 0
-    bad = worker(tmp_path, "raise SystemExit('no such table')", [])
-    bad.start()
-    with pytest.raises(ServerError, match="no such table"):
-        await bad.finished(timeout_s=10)
-    await bad.stop()
-
-
 async def test_waiting_has_an_end(tmp_path: Path) -> None:
     thing = worker(tmp_path, "import time; time.sleep(60)", [])
     thing.start()

@@ -7,14 +7,15 @@ import pytest
 from pitwire.cli.servers import ServerError
 from pitwire.cli.servers.account import account_for
 from pitwire.cli.servers.binaries import PostgresBinaries, find_postgres
-from pitwire.cli.servers.cluster import make_cluster, run
+from pitwire.cli.servers.cluster import empty_template, make_cluster, run
 
 pytestmark = pytest.mark.integration
 
 
 def make(target: Path, binaries: PostgresBinaries, *, cache: Path | None = None) -> None:
     account = account_for(find_postgres().folder / "postgres", target.parent)
-    make_cluster(target, binaries, account, cache=cache, durable=False)
+    template = empty_template(cache, binaries, account) if cache else None
+    make_cluster(target, binaries, account, template=template, durable=False)
 
 
 def test_the_password_is_for_the_owner_alone(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from pitwire.cli.servers import Postgres, ServerError
+from pitwire.cli.servers import Filling, Postgres, ServerError
 from pitwire.cli.servers.account import NOBODY, root_ways
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(120)]
@@ -61,15 +61,18 @@ def test_kill_and_restart_keep_the_port_and_every_committed_row(tmp_path: Path, 
 
 
 def test_rows_outlive_the_supervisor_object(tmp_path: Path, cache: Path) -> None:
-    with Postgres(tmp_path / "pg", cache=cache) as server:
+    with Postgres(tmp_path / "pg", cache=cache, durable=False) as server:
         fill(server, 10)
-    with Postgres(tmp_path / "pg", cache=cache) as server:
+    with Postgres(tmp_path / "pg", cache=cache, durable=False) as server:
         assert count(server) == 10
 
 
 async def test_two_servers_start_at_once_from_one_cold_cache(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
-    first, second = Postgres(tmp_path / "a", cache=cache), Postgres(tmp_path / "b", cache=cache)
+    first, second = (
+        Postgres(tmp_path / "a", cache=cache, durable=False),
+        Postgres(tmp_path / "b", cache=cache, durable=False),
+    )
     async with asyncio.TaskGroup() as group:
         group.create_task(asyncio.to_thread(first.start))
         group.create_task(asyncio.to_thread(second.start))
@@ -83,7 +86,10 @@ async def test_two_servers_start_at_once_from_one_cold_cache(tmp_path: Path) -> 
 
 
 def test_each_server_has_a_password_of_its_own_and_insists_on_it(tmp_path: Path, cache: Path) -> None:
-    with Postgres(tmp_path / "a", cache=cache) as first, Postgres(tmp_path / "b", cache=cache) as second:
+    with (
+        Postgres(tmp_path / "a", cache=cache, durable=False) as first,
+        Postgres(tmp_path / "b", cache=cache, durable=False) as second,
+    ):
         passwords = [server.dsn.split(":")[2].split("@")[0] for server in (first, second)]
         assert passwords[0] != passwords[1]
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
@@ -98,7 +104,7 @@ def test_it_listens_on_loopback_alone(tmp_path: Path, cache: Path) -> None:
 
 
 def test_stop_leaves_no_process(tmp_path: Path, cache: Path) -> None:
-    server = Postgres(tmp_path / "pg", cache=cache).start()
+    server = Postgres(tmp_path / "pg", cache=cache, durable=False).start()
     fill(server, 1)
     pid = server.pid
     server.stop()
@@ -112,7 +118,7 @@ def test_no_server_outlives_a_supervisor_that_was_killed_and_the_next_start_reco
 ) -> None:
     program = (
         "import sys, time; from pathlib import Path; from pitwire.cli.servers import Postgres\n"
-        "server = Postgres(Path(sys.argv[1]), cache=Path(sys.argv[2])).start()\n"
+        "server = Postgres(Path(sys.argv[1]), cache=Path(sys.argv[2]), durable=False).start()\n"
         "print(server.pid, flush=True); time.sleep(600)"
     )
     argv = [sys.executable, "-c", program, str(tmp_path / "pg"), str(cache)]
@@ -120,13 +126,13 @@ def test_no_server_outlives_a_supervisor_that_was_killed_and_the_next_start_reco
         assert supervisor.stdout is not None
         pid = int(supervisor.stdout.readline())
         supervisor.kill()
-    with Postgres(tmp_path / "pg", cache=cache) as server:
+    with Postgres(tmp_path / "pg", cache=cache, durable=False) as server:
         assert server.pid != pid
         assert "postgres" not in command_of(pid)
 
 
 def test_a_pid_file_that_names_another_live_process_does_not_stop_the_start(tmp_path: Path, cache: Path) -> None:
-    with Postgres(tmp_path / "pg", cache=cache) as server:
+    with Postgres(tmp_path / "pg", cache=cache, durable=False) as server:
         fill(server, 5)
         server.kill()
         pid_file = tmp_path / "pg/cluster/data/postmaster.pid"
@@ -142,28 +148,31 @@ def test_a_first_start_that_was_cut_short_is_made_anew(tmp_path: Path, cache: Pa
     half = tmp_path / "pg/cluster.new/data"
     half.mkdir(parents=True)
     (half / "PG_VERSION").write_text("18\n")
-    with Postgres(tmp_path / "pg", cache=cache) as server:
+    with Postgres(tmp_path / "pg", cache=cache, durable=False) as server:
         fill(server, 1)
 
 
 def test_a_folder_in_use_is_refused(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pitwire.cli.servers.postgres.LOCK_TIMEOUT_S", 0.05)
-    with Postgres(tmp_path / "pg", cache=cache), pytest.raises(ServerError, match="in use by the process"):
-        Postgres(tmp_path / "pg", cache=cache).start()
+    with (
+        Postgres(tmp_path / "pg", cache=cache, durable=False),
+        pytest.raises(ServerError, match="in use by the process"),
+    ):
+        Postgres(tmp_path / "pg", cache=cache, durable=False).start()
 
 
 def test_data_of_another_major_version_is_refused_and_left_alone(tmp_path: Path, cache: Path) -> None:
-    Postgres(tmp_path / "pg", cache=cache).start().stop()
+    Postgres(tmp_path / "pg", cache=cache, durable=False).start().stop()
     version = tmp_path / "pg/cluster/data/PG_VERSION"
     version.write_text("14\n")
     with pytest.raises(ServerError, match=r"was made by PostgreSQL 14, but .*PITWIRE_PG_BIN"):
-        Postgres(tmp_path / "pg", cache=cache).start()
+        Postgres(tmp_path / "pg", cache=cache, durable=False).start()
     assert (tmp_path / "pg/cluster/password").exists()
 
 
 def test_a_setting_the_server_refuses_is_reported_with_its_words(tmp_path: Path, cache: Path) -> None:
     with pytest.raises(ServerError, match="invalid value for parameter .shared_buffers"):
-        Postgres(tmp_path / "pg", cache=cache, settings={"shared_buffers": "much"}).start()
+        Postgres(tmp_path / "pg", cache=cache, durable=False, settings={"shared_buffers": "much"}).start()
     assert str(tmp_path) not in processes()
 
 
@@ -173,8 +182,41 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
         fill(server, 1)
 
 
+def filling(key: str, rows: int, filled: list[str]) -> Filling:
+    """A table of so many rows; `filled` is told each time that it is really made."""
+
+    def make(dsn: str) -> None:
+        filled.append(key)
+        with psycopg.connect(dsn.replace("+psycopg", ""), autocommit=True) as connection:
+            connection.execute("CREATE TABLE kept (number int)")
+            connection.execute("INSERT INTO kept SELECT generate_series(1, %s)", [rows])
+
+    return Filling(key, make)
+
+
+def test_a_new_database_holds_its_filling_which_is_made_once_per_key(tmp_path: Path) -> None:
+    cache, filled = tmp_path / "cache", list[str]()
+    for folder, key, rows in (("a", "one", 3), ("b", "one", 3), ("c", "two", 5)):
+        with Postgres(tmp_path / folder, cache=cache, filling=filling(key, rows, filled), durable=False) as server:
+            assert count(server) == rows
+    assert filled == ["one", "two"]
+
+
+def test_a_filling_that_fails_leaves_no_template(tmp_path: Path, cache: Path) -> None:
+    filled = list[str]()
+
+    def fail(_: str) -> None:
+        raise ServerError("no schema today")
+
+    with pytest.raises(ServerError, match="no schema today"):
+        Postgres(tmp_path / "a", cache=cache, filling=Filling("failed", fail), durable=False).start()
+    with Postgres(tmp_path / "a", cache=cache, filling=filling("failed", 3, filled), durable=False) as server:
+        assert count(server) == 3
+    assert filled == ["failed"]
+
+
 def test_a_server_that_crashed_says_so(tmp_path: Path, cache: Path) -> None:
-    with Postgres(tmp_path / "pg", cache=cache) as server:
+    with Postgres(tmp_path / "pg", cache=cache, durable=False) as server:
         assert server.returncode is None
         os.kill(server.pid, signal.SIGKILL)
         assert wait_for_end(server) == -signal.SIGKILL

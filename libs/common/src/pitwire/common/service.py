@@ -25,7 +25,7 @@ from pitwire.common.errors import BusUnavailable, ConfigError, UsageError
 from pitwire.common.health import HealthServer
 from pitwire.common.ids import content_hash
 from pitwire.common.schemas.control import Alert, DeadLetter, Heartbeat
-from pitwire.common.telemetry import Log, ShellMetrics, Tracing, set_up_logging
+from pitwire.common.telemetry import Log, ShellMetrics, set_up_logging, set_up_tracing
 
 HEARTBEAT_PERIOD_S: Final = 0.25
 FIRST_CONNECT_TRIES_MAX: Final = 60
@@ -56,7 +56,7 @@ class Service:
         self.log: Log = set_up_logging(name, settings.slot, settings.log_level)
         self.registry = CollectorRegistry()
         self.metrics = ShellMetrics(self.registry, name)
-        self.tracing = Tracing(name, settings.otlp_endpoint)
+        self.tracing = set_up_tracing(name, settings.otlp_endpoint)
         self.bus: NatsBus
         self._config_hash = config_hash
         self._schema_hash = schema_hash()

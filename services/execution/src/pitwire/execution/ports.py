@@ -166,7 +166,7 @@ class LatchStore(Protocol):
 class Traces(Protocol):
     """Spans."""
 
-    def span(self, name: str, parent: str = "", **attributes: str | int) -> AbstractContextManager[str]: ...
+    def span(self, name: str, *parents: str, **attributes: str | int) -> AbstractContextManager[str]: ...
 
 
 class Shell(common.Shell, Protocol):

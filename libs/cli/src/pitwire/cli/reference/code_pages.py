@@ -90,7 +90,7 @@ def all_errors() -> list[type[PitwireError]]:
     for module in _modules_with_errors():
         importlib.import_module(module)
     ours = (error for error in set(_below(PitwireError)) if error.__module__.startswith(PACKAGES_WITH_ERRORS))
-    return sorted(ours, key=lambda error: error.code)
+    return sorted(ours, key=lambda error: (error.code, error.__name__))
 
 
 def _below(base: type[PitwireError]) -> Iterator[type[PitwireError]]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from pitwire.cli.run.restarts import GiveUp, Restarts, wait_s
+from pitwire.cli.run.schema import schema_filling
 from pitwire.cli.run.workers import WATCH_PERIOD_S, GaveUp
 from pitwire.cli.servers import NatsServer, Postgres, ServerError, outside_database_url, outside_nats_url
 from pitwire.common.clock import Clock
@@ -84,7 +85,7 @@ class Infra:
         """Starts the database; one that the environment names is taken as it is."""
         if self.database_url:
             return
-        self._postgres = Postgres(self._root / "postgres", cache=self._cache)
+        self._postgres = Postgres(self._root / "postgres", cache=self._cache, filling=schema_filling())
         await asyncio.to_thread(self._postgres.start)
         self.database_url = self._postgres.dsn
 

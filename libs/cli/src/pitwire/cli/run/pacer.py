@@ -5,61 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Final, Self
-
-import aiohttp
+from typing import Final
 
 from pitwire.cli.run.pacing import Pace
+from pitwire.cli.run.venue_control import VenueControl, VenueControlFailed
 from pitwire.common import codec
 from pitwire.common.bus.port import Record
-from pitwire.common.errors import DecodeError, TransientError
+from pitwire.common.errors import DecodeError
 from pitwire.common.schemas.control import Heartbeat
 
-REQUEST_TIMEOUT_S: Final = 5.0
 RETRY_WAIT_S: Final = 0.05
 STANDSTILL_S: Final = 5.0
 """The market stands at its limit, every service is ready, and nobody reported for so long: one more bar is let go."""
-
-
-class VenueControlFailed(TransientError):
-    """The simulated venue's control port did not answer."""
-
-    code = "VENUE_UNREACHABLE"
-
-
-class VenueControl:
-    """The control port of the simulated venue: how far its market is, and how far it may run."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self._session: aiohttp.ClientSession
-
-    async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S))
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._session.close()
-
-    async def status(self) -> dict[str, Any]:
-        """`market_ms`, `speed`, `speed_reached`, `bars`, `ended`."""
-        return await self._ask("GET", "/status", None)
-
-    async def hold(self, until_ms: int) -> None:
-        """The market may run up to and including this time, and no further."""
-        await self._ask("POST", "/hold", {"until_ms": until_ms})
-
-    async def _ask(self, method: str, path: str, body: dict[str, int] | None) -> dict[str, Any]:
-        try:
-            async with self._session.request(method, self.url + path, json=body) as answer:
-                answer.raise_for_status()
-                found: dict[str, Any] = await answer.json()
-                return found
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise VenueControlFailed(f"{self.url}{path}: {type(error).__name__}: {error}") from None
 
 
 class Pacer:

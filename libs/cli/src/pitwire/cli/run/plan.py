@@ -99,12 +99,6 @@ def service_plan(name: str, folder: RunFolder, *, nats_url: str, database_url: s
     return ProcessPlan(name, (sys.executable, "-m", f"pitwire.{name.replace('-', '_')}"), env)
 
 
-def migration_plan(folder: RunFolder, database_url: str) -> ProcessPlan:
-    """Brings the schema to this build, then ends."""
-    env = base_env() | {"PITWIRE_CONFIG": str(folder.config), "PITWIRE_DATABASE_URL": database_url}
-    return ProcessPlan("migration", (sys.executable, "-m", "pitwire.persistence", "migrate"), env)
-
-
 def venue_plan(
     folder: RunFolder, config: PitwireConfig, *, market: str, speed: float, ports: tuple[int, int]
 ) -> ProcessPlan:

@@ -6,25 +6,26 @@ import asyncio
 import contextlib
 import signal
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from pitwire.cli.database import public_url
+from pitwire.cli.addresses import public_url
 from pitwire.cli.exit_codes import ExitCode
 from pitwire.cli.operator import Operator
 from pitwire.cli.output import Reply, note
 from pitwire.cli.run.effective import load_given, simulated_venue
 from pitwire.cli.run.folder import open_run
 from pitwire.cli.run.infra import outside_seeds
-from pitwire.cli.run.numbers import Numbers, NumbersReader
-from pitwire.cli.run.pacer import VenueControlFailed
 from pitwire.cli.run.plan import RunFolder
 from pitwire.cli.run.summary import SpeedMeter, live_line, summary_document
 from pitwire.cli.run.system import System, UpOptions
+from pitwire.cli.run.venue_control import VenueControlFailed
 from pitwire.cli.servers import DirectoryLock
-from pitwire.cli.views.verified import verify_system
 from pitwire.common.clock import NS_PER_S, SystemClock
 from pitwire.common.enums import CommandVerb
 from pitwire.common.errors import PitwireError, StoreUnavailable
+
+if TYPE_CHECKING:
+    from pitwire.cli.run.numbers import Numbers, NumbersReader
 
 SUMMARY_PERIOD_S: Final = 1.0
 LOCK_TIMEOUT_S: Final = 1.0
@@ -71,6 +72,8 @@ class _Session:
             started = await self._unless_interrupted(asyncio.create_task(self._system.start()))
             if not started:
                 return Reply({"interrupted": True}, (), self._code_of_interrupt())
+            from pitwire.cli.run.numbers import NumbersReader
+
             note(where_to_look(self._system, seconds=(self._clock.monotonic_ns() - began_ns) / NS_PER_S))
             jobs = [asyncio.create_task(job) for job in self._system.work()]
             self._numbers = NumbersReader(self._system.infra.database_url, tuple(self._system.config.strategies))
@@ -157,6 +160,8 @@ class _Session:
                 note(f"working orders of {account} may be left at the venue: {error}")
 
     async def _verify(self) -> dict[str, Any]:
+        from pitwire.cli.views.verified import verify_system
+
         note("verifying: journal, PostgreSQL and venue")
         try:
             outcome = await verify_system(self._system.running(), self._system.bus, self._clock)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from pitwire.cli.run.numbers import Numbers
 from pitwire.common.clock import NS_PER_MS
+
+if TYPE_CHECKING:
+    from pitwire.cli.run.numbers import Numbers
 
 CENT: Final = Decimal("0.01")
 

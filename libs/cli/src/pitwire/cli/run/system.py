@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from pitwire.cli import discovery
-from pitwire.cli.database import password_line
+from pitwire.cli.addresses import password_line
 from pitwire.cli.discovery import Running, VenueAddress
 from pitwire.cli.run.effective import load_given, simulated_venue, write_effective, write_secret
 from pitwire.cli.run.folder import CACHE
 from pitwire.cli.run.health import Health
 from pitwire.cli.run.infra import Infra
-from pitwire.cli.run.pacer import Pacer, VenueControl
+from pitwire.cli.run.pacer import Pacer
 from pitwire.cli.run.pacing import Pace
 from pitwire.cli.run.plan import (
     PACED,
@@ -26,11 +26,11 @@ from pitwire.cli.run.plan import (
     STOP_ORDER,
     ProcessPlan,
     RunFolder,
-    migration_plan,
     service_plan,
     venue_plan,
 )
 from pitwire.cli.run.venue import refuse_unserved, served_symbols
+from pitwire.cli.run.venue_control import VenueControl
 from pitwire.cli.run.workers import Worker
 from pitwire.cli.servers import ServerError
 from pitwire.common import codec, subjects
@@ -48,8 +48,6 @@ BAR_MS: Final = 60_000
 VENUE_START_TIMEOUT_S: Final = 60.0
 READY_TIMEOUT_S: Final = 60.0
 READY_POLL_S: Final = 0.02
-MIGRATION: Final = "migration"
-MIGRATION_TIMEOUT_S: Final = 60.0
 HEALTH_PORT: Final = "health_port"
 VENUE: Final = "venue-sim"
 VENUE_CONTROL: Final = "control"
@@ -119,15 +117,11 @@ class System:
                 self._start_service(name)
 
     async def _start_storing(self) -> None:
-        """The database, its schema, and persistence, which starts meanwhile and waits for the schema."""
+        """The database, and persistence, which brings the schema to where it wants it."""
         await self.infra.start_postgres()
         write_secret(self.folder.password_file, password_line(self.infra.database_url))
         await self._bus_is_there.wait()
-        migration = self._add_worker(MIGRATION, migration_plan(self.folder, self.infra.database_url))
-        migration.start()
         self._start_service(PERSISTENCE)
-        await migration.finished(timeout_s=MIGRATION_TIMEOUT_S)
-        del self.workers[MIGRATION]
 
     def _start_service(self, name: str) -> None:
         plan = service_plan(name, self.folder, nats_url=self.infra.nats_url, database_url=self.infra.database_url)
@@ -162,7 +156,7 @@ class System:
     async def stop(self) -> None:
         """Stops what still runs, in order; afterwards no process of this run is left."""
         discovery.remove_current(self.options.data_dir)
-        for name in (MIGRATION, *STOP_ORDER, VENUE):
+        for name in (*STOP_ORDER, VENUE):
             await self._stop_worker(name)
         await self._stack.aclose()
         await self.infra.stop()
@@ -250,7 +244,7 @@ class System:
         said = await worker.announced(timeout_s=VENUE_START_TIMEOUT_S)
         self._address = VenueAddress(said["http"], said["ws"], said["ws_api"], said["control"])
         worker.replace_plan(self._venue_plan((_port(said["http"]), _port(said["control"]))))
-        self.control = await self._stack.enter_async_context(VenueControl(said["control"]))
+        self.control = VenueControl(said["control"])
         start_ms = int((await self.control.status())["market_ms"])
         pace = Pace(PACED, start_ms=start_ms, bar_ms=BAR_MS)
         self._pacer = Pacer(self.control, pace, all_ready=self._all_ready)

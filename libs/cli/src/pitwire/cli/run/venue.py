@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-import aiohttp
-
-from pitwire.cli.run.pacer import REQUEST_TIMEOUT_S, VenueControlFailed
+from pitwire.cli.run.venue_control import ask
 from pitwire.common.config import PitwireConfig
 from pitwire.common.errors import ConfigError
 
@@ -15,13 +13,7 @@ EXCHANGE_INFO: Final = "/api/v3/exchangeInfo"
 
 async def served_symbols(http: str) -> frozenset[str]:
     """The symbols that the venue at `http` trades, as BASE-QUOTE."""
-    timeout = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)
-    try:
-        async with aiohttp.ClientSession(timeout=timeout) as session, session.get(http + EXCHANGE_INFO) as answer:
-            answer.raise_for_status()
-            found: dict[str, Any] = await answer.json()
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise VenueControlFailed(f"{http}{EXCHANGE_INFO}: {type(error).__name__}: {error}") from None
+    found = await ask("GET", http + EXCHANGE_INFO)
     return frozenset(f"{symbol['baseAsset']}-{symbol['quoteAsset']}" for symbol in found["symbols"])
 
 

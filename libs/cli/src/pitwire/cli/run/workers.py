@@ -127,18 +127,6 @@ class Worker:
             self.start()
             awaited = True
 
-    async def finished(self, *, timeout_s: float) -> None:
-        """Waits for a process that ends by itself; `ServerError` with the end of its log when it does not end well."""
-        child = self._child
-        deadline = self._clock.monotonic_ns() + int(timeout_s * 1e9)
-        while child is not None and child.returncode is None:
-            if self._clock.monotonic_ns() > deadline:
-                raise ServerError(f"{self.name} did not end within {timeout_s:g} s; {child.log_tail()}")
-            await asyncio.sleep(WATCH_PERIOD_S)
-        if child is not None and child.returncode:
-            self.refuse_death()
-        await self.stop()
-
     def refuse_death(self) -> None:
         """Raises what the death of a process that should be starting means; nothing while it lives."""
         child = self._child

@@ -10,6 +10,7 @@ Both listen on 127.0.0.1 only, survive kill -9 of themselves, and never outlive 
 import os
 
 from pitwire.cli.servers.binaries import BinaryMissing
+from pitwire.cli.servers.cluster import Filling
 from pitwire.cli.servers.nats import NatsServer
 from pitwire.cli.servers.postgres import Postgres
 from pitwire.cli.servers.process import ChildProcess, DirectoryLock, ServerError
@@ -18,6 +19,7 @@ __all__ = [
     "BinaryMissing",
     "ChildProcess",
     "DirectoryLock",
+    "Filling",
     "NatsServer",
     "Postgres",
     "ServerError",

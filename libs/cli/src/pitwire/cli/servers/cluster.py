@@ -11,6 +11,8 @@ import fcntl
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -31,8 +33,27 @@ INITDB_OPTIONS: Final = (
 SERVER_ENV: Final = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """What a new database holds from the beginning; made once into a template, then copied."""
+
+    key: str
+    """Names the contents: another key, another template."""
+
+    fill: Callable[[str], None]
+    """Is given the address of an empty database; raises `ServerError` when it cannot fill it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A data directory to copy, and whether our database is in it already."""
+
+    data: Path
+    filled: bool
+
+
 def make_cluster(
-    target: Path, binaries: PostgresBinaries, account: Account, *, cache: Path | None, durable: bool
+    target: Path, binaries: PostgresBinaries, account: Account, *, template: Template | None, durable: bool
 ) -> None:
     """Make the folder `target`; it appears whole or not at all, and what a cut-short attempt left is made anew.
 
@@ -43,14 +64,16 @@ def make_cluster(
     fresh.mkdir(mode=0o700)
     account.give(fresh)
     data = fresh / "data"
-    template = _template(cache, binaries, account) if cache else None
     if template:
-        _copy(template, data)
+        _copy(template.data, data)
     else:
         _initdb(data, binaries, account, random_token(PASSWORD_BYTES))
     account.give(data)
     password = random_token(PASSWORD_BYTES)
-    _single_user(data, binaries, account, f"ALTER ROLE {ROLE} PASSWORD '{password}';\nCREATE DATABASE {DATABASE};\n")
+    statements = [f"ALTER ROLE {ROLE} PASSWORD '{password}';\n"]
+    if template is None or not template.filled:
+        statements.append(f"CREATE DATABASE {DATABASE};\n")
+    _single_user(data, binaries, account, "".join(statements))
     secret = fresh / "password"
     secret.touch(mode=0o600)
     secret.write_text(password)
@@ -61,6 +84,53 @@ def make_cluster(
             what="syncing the new database",
         )
     fresh.rename(target)
+
+
+def empty_template(cache: Path, binaries: PostgresBinaries, account: Account) -> Template | None:
+    """What initdb makes, kept per version and account; None where the cache cannot be used."""
+
+    def make(folder: Path) -> Path:
+        _initdb(folder / "data", binaries, account, random_token(PASSWORD_BYTES))
+        return folder / "data"
+
+    data = _kept(_place(cache, binaries, account), account, make)
+    return Template(data, filled=False) if data else None
+
+
+def filled_template(
+    cache: Path, binaries: PostgresBinaries, account: Account, key: str, make: Callable[[Path], Path]
+) -> Template | None:
+    """What `make` leaves in the folder it is given, a data directory at rest; kept per version, account and `key`."""
+    data = _kept(_place(cache, binaries, account, key), account, make)
+    return Template(data, filled=True) if data else None
+
+
+def _place(cache: Path, binaries: PostgresBinaries, account: Account, *more: str) -> Path:
+    text = " ".join((str(binaries.version), str(binaries.folder), *INITDB_OPTIONS, *more))
+    return cache / f"postgres-{os.geteuid()}-{account.owner or 0}-{sha256(text.encode()).hexdigest()[:16]}"
+
+
+def _kept(place: Path, account: Account, make: Callable[[Path], Path]) -> Path | None:
+    """The data directory kept in `place`, made at most once however many ask; None where nothing can be kept."""
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        lock = os.open(place / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        kept = place / "data"
+        if not kept.exists():
+            fresh = place / "new"
+            shutil.rmtree(fresh, ignore_errors=True)
+            fresh.mkdir(mode=0o700)
+            account.give(place)
+            account.give(fresh)
+            make(fresh).rename(kept)
+            shutil.rmtree(fresh)
+        return kept
+    finally:
+        os.close(lock)
 
 
 def run(argv: list[str | Path], cwd: Path, *, what: str, text: str = "") -> str:
@@ -81,29 +151,6 @@ def run(argv: list[str | Path], cwd: Path, *, what: str, text: str = "") -> str:
     if done.returncode != 0:
         raise ServerError(f"{what} in {cwd} failed with code {done.returncode}: {(done.stderr or done.stdout).strip()}")
     return done.stdout
-
-
-def _template(cache: Path, binaries: PostgresBinaries, account: Account) -> Path | None:
-    """A data directory to copy, made at most once per version and account; None where the cache cannot be used."""
-    key = sha256(f"{binaries.version} {binaries.folder} {' '.join(INITDB_OPTIONS)}".encode()).hexdigest()[:16]
-    place = cache / f"postgres-{os.geteuid()}-{account.owner or 0}-{key}"
-    try:
-        place.mkdir(parents=True, exist_ok=True)
-        lock = os.open(place / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        template = place / "data"
-        if not template.exists():
-            fresh = place / "data.new"
-            shutil.rmtree(fresh, ignore_errors=True)
-            account.give(place)
-            _initdb(fresh, binaries, account, random_token(PASSWORD_BYTES))
-            fresh.rename(template)
-        return template
-    finally:
-        os.close(lock)
 
 
 def _initdb(data: Path, binaries: PostgresBinaries, account: Account, password: str) -> None:

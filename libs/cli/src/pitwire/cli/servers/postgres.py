@@ -10,7 +10,16 @@ from typing import Final, Self
 
 from pitwire.cli.servers.account import Account, account_for
 from pitwire.cli.servers.binaries import PostgresBinaries, find_postgres
-from pitwire.cli.servers.cluster import DATABASE, ROLE, SERVER_ENV, make_cluster
+from pitwire.cli.servers.cluster import (
+    DATABASE,
+    ROLE,
+    SERVER_ENV,
+    Filling,
+    Template,
+    empty_template,
+    filled_template,
+    make_cluster,
+)
 from pitwire.cli.servers.process import ChildProcess, DirectoryLock, ServerError, free_port
 
 START_TIMEOUT_S: Final = 60.0
@@ -39,9 +48,10 @@ class Postgres:
     """A PostgreSQL on 127.0.0.1 whose files all live in `folder`, started by `start` or as a context manager.
 
     The database is made at the first start, with a generated password (scram). `cache` is a folder for templates that
-    make the first start quicker; any number of supervisors may share it. With `durable=False` the server does not wait
-    for the disk. Any free port is taken and stays the same over `restart`. One supervisor uses a folder at a time; a
-    second waits up to 15 s, then fails with `ServerError`, as does everything else that goes wrong.
+    make the first start quicker; any number of supervisors may share it. `filling` says what a new database holds,
+    where there is a cache to keep it in. With `durable=False` the server does not wait for the disk. Any free port is
+    taken and stays the same over `restart`. One supervisor uses a folder at a time; a second waits up to 15 s, then
+    fails with `ServerError`, as does everything else that goes wrong.
     """
 
     def __init__(
@@ -49,6 +59,7 @@ class Postgres:
         folder: Path,
         *,
         cache: Path | None = None,
+        filling: Filling | None = None,
         durable: bool = True,
         settings: Mapping[str, str] | None = None,
         binaries: PostgresBinaries | None = None,
@@ -56,6 +67,7 @@ class Postgres:
     ) -> None:
         self._folder = folder.absolute()
         self._cache = cache.absolute() if cache else None
+        self._filling = filling
         self._durable = durable
         self._settings = {**SETTINGS, **({} if durable else NOT_DURABLE), **(settings or {})}
         self._binaries = binaries
@@ -148,7 +160,8 @@ class Postgres:
     def _prepare(self, binaries: PostgresBinaries, account: Account) -> None:
         """Make the cluster where there is none; check and clean the one that is there."""
         if not self._cluster.exists():
-            make_cluster(self._cluster, binaries, account, cache=self._cache, durable=self._durable)
+            template = self._template(binaries, account)
+            make_cluster(self._cluster, binaries, account, template=template, durable=self._durable)
             return
         made_by = (self._data / "PG_VERSION").read_text().strip()
         if made_by != str(binaries.major):
@@ -160,6 +173,20 @@ class Postgres:
         # Safe: every process of a server holds the lock, and we hold it now, so the server of that file is gone.
         # Left in place, PostgreSQL would refuse to start when another process has taken the same number since.
         (self._data / "postmaster.pid").unlink(missing_ok=True)
+
+    def _template(self, binaries: PostgresBinaries, account: Account) -> Template | None:
+        cache, filling = self._cache, self._filling
+        if cache is None:
+            return None
+        if filling is None:
+            return empty_template(cache, binaries, account)
+
+        def make(folder: Path) -> Path:
+            with Postgres(folder, cache=cache, durable=False, binaries=binaries, account=account) as server:
+                filling.fill(server.dsn)
+            return server._data
+
+        return filled_template(cache, binaries, account, filling.key, make)
 
     def _launch(self, argv: list[str | Path], lock: DirectoryLock) -> ChildProcess:
         """Start on the port of before, else on a free one; another, should somebody have taken it in between."""

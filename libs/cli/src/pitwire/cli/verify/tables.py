@@ -9,7 +9,8 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.string import TextLoader
 
-from pitwire.cli.database import CONNECT_TIMEOUT_S, plain_url
+from pitwire.cli.addresses import plain_url
+from pitwire.cli.database import CONNECT_TIMEOUT_S
 from pitwire.cli.verify.evidence import Row, Tables
 from pitwire.common.errors import StoreUnavailable
 

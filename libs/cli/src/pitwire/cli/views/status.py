@@ -14,9 +14,9 @@ from pitwire.cli.exit_codes import ExitCode
 from pitwire.cli.operator import Operator
 from pitwire.cli.output import Column, Reply, Table
 from pitwire.cli.run.health import SILENT_AFTER_S
-from pitwire.cli.run.pacer import VenueControl
 from pitwire.cli.run.plan import SERVICES
 from pitwire.cli.run.summary import money
+from pitwire.cli.run.venue_control import VenueControl
 from pitwire.cli.views.halting import halt_document, halts_table
 from pitwire.common.clock import NS_PER_MS, NS_PER_S, SystemClock
 from pitwire.common.errors import TransientError
@@ -107,8 +107,7 @@ async def _venue(running: Running) -> dict[str, Any]:
     if running.venue is None:
         return {}
     try:
-        async with VenueControl(running.venue.control) as control:
-            return await control.status()
+        return await VenueControl(running.venue.control).status()
     except TransientError as error:
         return {"error": str(error)}
 

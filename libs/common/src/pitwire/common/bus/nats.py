@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
-from nats import errors as nats_errors
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription as NatsSubscription
 
+from pitwire.common.bus.client import Client, Msg
+from pitwire.common.bus.client import Subscription as NatsSubscription
+from pitwire.common.bus.client import errors as nats_errors
 from pitwire.common.bus.port import Record, StreamState, Subscription
 from pitwire.common.bus.reader import OrderedReader, record_of, source_sequence_of
 from pitwire.common.codec import SCHEMA_HEADER, TRACE_HEADER

@@ -14,10 +14,9 @@ from datetime import datetime
 from typing import Any, Final
 
 import orjson
-from nats import errors as nats_errors
-from nats.aio.client import Client
-from nats.aio.msg import Msg
 
+from pitwire.common.bus.client import Client, Msg
+from pitwire.common.bus.client import errors as nats_errors
 from pitwire.common.bus.port import Record
 from pitwire.common.clock import NS_PER_S, random_token
 from pitwire.common.codec import SCHEMA_HEADER, TRACE_HEADER

@@ -50,7 +50,7 @@ class Publisher:
         """Takes intents in the order of their numbers; returns at once."""
         for intent in intents:
             data = codec.encode(intent)
-            with self._tracing.span("intent", parent=intent.trace, strategy=intent.strategy) as trace:
+            with self._tracing.span("intent", intent.trace, strategy=intent.strategy) as trace:
                 headers = codec.headers_for(intent, trace)
             message_id = f"{intent.strategy}-{intent.intent_no}-{content_hash(data)[:16]}"
             self._entries.append(_Entry(intent, data, headers, message_id))
