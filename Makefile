@@ -30,7 +30,7 @@ endef
 UV = UV_CACHE_DIR="$${UV_CACHE_DIR:-$$( [ -w "$${HOME:-/nonexistent}" ] && echo "$$HOME/.cache/uv" || echo "$(VENV)/uv-cache" )}" $(VENV)/bin/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-unit test-integration check format docs lock clean clean-data stack-test FORCE
+.PHONY: help setup run test test-unit test-integration defects check format docs lock clean clean-data stack-test FORCE
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -49,6 +49,9 @@ test-unit: $(STAMP) ## Only the tests that need no server
 test-integration: $(STAMP) ## Only the tests on a real nats-server and PostgreSQL
 	@$(PY) -m pytest -m integration
 
+defects: $(STAMP) ## Plant each known defect in a copy and show that a test goes red. ONLY="S-1 S-17"
+	@$(PY) -m tests.defects.campaign $(ONLY)
+
 check: $(STAMP) $(CHECK_STAMP) ## Format, lint, strict types (two checkers), import contracts
 	@$(PY) -m ruff format --check .
 	@$(PY) -m ruff check .
@@ -61,9 +64,10 @@ format: $(CHECK_STAMP) ## Rewrite the sources in the house format, with the safe
 	@$(PY) -m ruff check --fix-only -q .
 	@$(PY) -m ruff format .
 
-docs: $(STAMP) ## Regenerate docs/reference, and the configuration of the container stack
+docs: $(STAMP) ## Regenerate docs/reference, docs/defects.md, and the configuration of the container stack
 	@$(PY) -m pitwire.cli docs
 	@deploy/config/derive.sh >deploy/config/pitwire.toml
+	@$(PY) -m tests.defects.campaign --page >docs/defects.md
 
 lock: $(STAMP) ## Resolve all dependencies again and write the two hash-only lock files
 	@$(UV) -q lock --upgrade

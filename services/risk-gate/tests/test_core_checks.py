@@ -226,6 +226,15 @@ def test_a_limit_that_makes_no_sense_is_refused_by_name(name: str, nonsense: obj
         AccountLimits.model_validate(raw | {name: nonsense})
 
 
+@pytest.mark.parametrize("name", [n for n in AccountLimits.model_fields if n.endswith("_percent")])
+def test_a_percentage_of_more_than_all_is_refused_by_name(name: str) -> None:
+    """S-27: a loss limit of 101 percent would never be reached."""
+    raw = limits().model_dump(mode="json")
+    assert AccountLimits.model_validate(raw | {name: "100"})
+    with pytest.raises(ValidationError, match=name):
+        AccountLimits.model_validate(raw | {name: "100.01"})
+
+
 def test_no_limit_of_money_has_a_default() -> None:
     """S-28: a default of 50,000 of nobody knows which currency is worse than none."""
     for name in ("order_value_max", "position_value_max", "daily_loss_max_percent", "drawdown_max_percent"):
