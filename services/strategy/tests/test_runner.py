@@ -206,9 +206,9 @@ def test_timers_run_on_the_market_clock_once_however_much_time_passed() -> None:
 
     strategy = Timed()
     run = runner(strategy)
-    for minute in (0, 1, 2, 3, 50, 51):
+    for minute in (0, 1, 2, 3, 50, 51, 52, 53):
         run.on_candle(fresh(minute), cause())
-    assert strategy.at == [2, 4, 51, 52]
+    assert strategy.at == [2, 4, 51, 52, 54]
 
 
 # -- what follows from its answers -----------------------------------------------------------------------------------
