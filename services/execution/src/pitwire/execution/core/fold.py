@@ -5,15 +5,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
+
+import orjson
 
 from pitwire.common.enums import AlertSeverity, OrderStatus
 from pitwire.common.errors import InvariantBroken
 from pitwire.common.halts import Halts, covers, is_cancelled_by
-from pitwire.common.ids import venue_of
+from pitwire.common.ids import content_hash, venue_of
 from pitwire.common.order_state import OrderState, cancel_requested, not_sent, submitting
 from pitwire.common.schemas.base import Message
-from pitwire.common.schemas.execution import AlgoStep, ExecReport, NotSent, Submitting
+from pitwire.common.schemas.execution import AlgoStep, ExecEvent, ExecReport, NotSent, Submitting
 from pitwire.common.schemas.ledger import (
     Approved,
     CancelApproved,
@@ -24,6 +26,7 @@ from pitwire.common.schemas.ledger import (
     Resume,
     RiskDecision,
 )
+from pitwire.execution.core import snapshots
 from pitwire.execution.core.actions import Action, Alarm, Cancel, Deposed, Investigate, Send, Submit
 from pitwire.execution.core.approvals import Setup, approval_fault
 from pitwire.execution.core.doubts import Doubt
@@ -34,6 +37,7 @@ from pitwire.execution.core.telling import Teller, alarm_of
 from pitwire.execution.core.venue import InDoubt, OrderFacts, Placed, Refused, SubmitAnswer, VenueOrder, VenueTrade
 
 SERVICE: Final = "execution"
+SNAPSHOT_VERSION: Final = 1
 
 
 class ExecutionCore:
@@ -42,6 +46,9 @@ class ExecutionCore:
     def __init__(self, setup: Setup, *, leader: str) -> None:
         self.account = setup.account
         self.place = ExecPlace(setup.account)
+        self.sequence = 0
+        """Everything of this account up to here is folded."""
+
         self.halts = Halts()
         self.orders = Orders()
         self.last_hop = LastHop(setup, self.halts, self.orders)
@@ -53,12 +60,56 @@ class ExecutionCore:
         self._incarnation = ""
         self._last_intent_no: dict[str, int] = {}
         self._teller = Teller(setup, self.orders)
+        self._read = ExecPlace(setup.account)
+        """`place` as read: it runs ahead by what was just written."""
+
+    # -- snapshots -----------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> dict[str, Any]:
+        """The fold at `sequence` as plain JSON values."""
+        return {
+            "version": SNAPSHOT_VERSION,
+            "account": self.account,
+            "sequence": self.sequence,
+            "place": snapshots.place_row(self._read),
+            "halts": self.halts.snapshot(),
+            "orders": snapshots.orders_rows(self.orders),
+            "gate_leader": self.gate_leader,
+            "incarnation": self._incarnation,
+            "last_intent_no": self._last_intent_no,
+            "ts_market_ns": self._teller.ts_market_ns,
+        }
+
+    def restore(self, data: dict[str, Any]) -> ExecutionCore:
+        """Stands where `snapshot` stood, whatever was here before; `ValueError` for one of another version."""
+        if (data.get("version"), data.get("account")) != (SNAPSHOT_VERSION, self.account):
+            msg = f"snapshot {data.get('version')!r} of account {data.get('account')!r}"
+            raise ValueError(msg)
+        self.sequence = data["sequence"]
+        self.place = snapshots.place_of(self.account, data["place"])
+        self._read = snapshots.place_of(self.account, data["place"])
+        self.halts = Halts.restore(data["halts"])
+        self.orders = snapshots.orders_of(data["orders"])
+        self.last_hop = LastHop(self._setup, self.halts, self.orders)
+        self._teller = Teller(self._setup, self.orders)
+        self._teller.ts_market_ns = data["ts_market_ns"]
+        self.gate_leader = data["gate_leader"]
+        self._incarnation = data["incarnation"]
+        self._last_intent_no = data["last_intent_no"]
+        return self
+
+    def state_hash(self) -> str:
+        """sha256 of the snapshot."""
+        return content_hash(orjson.dumps(self.snapshot()))
 
     # -- the fold ------------------------------------------------------------------------------------------------
 
     def observe(self, sequence: int, event: Message, now_ns: int) -> tuple[Action, ...]:
         """Folds one record of the journal; `InvariantBroken` for one that cannot be. `now_ns` only dates new events."""
         actions: list[Action] = []
+        if sequence <= self.sequence:
+            return ()
+        self.sequence = sequence
         if isinstance(event, Halt):
             actions = self.halt(event, now_ns)
         elif isinstance(event, Resume):
@@ -70,7 +121,7 @@ class ExecutionCore:
         elif isinstance(event, LedgerEvent | LeaderChanged):
             actions = self._ledger(sequence, event)
         elif isinstance(event, Submitting | NotSent | ExecReport | AlgoStep):
-            self.place.take(sequence, event)
+            self._take(sequence, event)
             actions = self._exec(event)
         return tuple(actions)
 
@@ -174,8 +225,12 @@ class ExecutionCore:
 
     # -- leadership ----------------------------------------------------------------------------------------------
 
-    def _leader_changed(self, sequence: int, event: LeaderChanged, now_ns: int) -> list[Action]:
+    def _take(self, sequence: int, event: ExecEvent | LeaderChanged) -> None:
         self.place.take(sequence, event)
+        self._read.take(sequence, event)
+
+    def _leader_changed(self, sequence: int, event: LeaderChanged, now_ns: int) -> list[Action]:
+        self._take(sequence, event)
         if event.leader != self._leader:
             was, self.leading = self.leading, False
             return [Deposed(f"{event.leader} leads {self.account} since sequence {sequence}")] if was else []

@@ -126,6 +126,29 @@ class Orders:
     def add(self, entry: Entry) -> None:
         self._active[entry.client_order_id] = entry
 
+    # -- snapshots -----------------------------------------------------------------------------------------------
+
+    def parts(self) -> tuple[list[Entry], list[Entry], dict[str, str], dict[tuple[str, str], int]]:
+        """What is remembered besides the trades: active, settled, strategies of older orders, newest trade ids."""
+        settled = [self._settled[client_order_id] for client_order_id in self._settled_order]
+        return list(self._active.values()), settled, dict(self._strategies), dict(self._newest_trade)
+
+    def take_parts(
+        self,
+        active: list[Entry],
+        settled: list[Entry],
+        strategies: dict[str, str],
+        newest_trade: dict[tuple[str, str], int],
+    ) -> None:
+        """The inverse of `parts`, on empty orders."""
+        for entry in (*settled, *active):
+            self._index(entry)
+        self._active = {entry.client_order_id: entry for entry in active}
+        self._settled = {entry.client_order_id: entry for entry in settled}
+        self._settled_order = deque(self._settled)
+        self._strategies = strategies
+        self._newest_trade = newest_trade
+
     # -- the fold ------------------------------------------------------------------------------------------------
 
     def fold_report(self, entry: Entry, report: ExecReport, *, own: bool) -> Applied | None:

@@ -32,6 +32,7 @@ from pitwire.execution.core.silence import GateWatch
 from pitwire.execution.core.venue import OrderFacts, SubmitAnswer
 from pitwire.execution.handlers.errands import Errands
 from pitwire.execution.handlers.metrics import Metrics
+from pitwire.execution.handlers.snapshots import SnapshotDesk
 from pitwire.execution.handlers.venue_desk import VenueDesk
 from pitwire.execution.handlers.writer import ExecWriter
 from pitwire.execution.ports import CannotSign, Prepared, Shell, Unsupported
@@ -56,6 +57,7 @@ class AccountDesk:
         self.core = core
         self.venues = venues
         self.writer = ExecWriter(shell, core, metrics)
+        self.snapshots = SnapshotDesk(shell, core)
         self.stopping = False
         self.led = asyncio.Event()
         """This process leads the account, or will never: its journal cannot be read."""

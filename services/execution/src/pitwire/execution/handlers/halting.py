@@ -103,6 +103,11 @@ class HaltDesk:
         self._shell.log.warning("halted beside the bus", halt_id=halt.halt_id, scope=halt.scope, reason=halt.reason)
         self.publish(halt)
 
+    def take_snapshots(self) -> None:
+        """After the accounts were restored: the halts that hold stand in the journal, before where reading goes on."""
+        for desk in self._desks:
+            self._journaled |= dict.fromkeys(desk.core.halts.active)
+
     def read_latches(self) -> None:
         for halt in self._latches.read():
             self.latch(halt)

@@ -19,7 +19,7 @@ from pitwire.execution.ports import Shell
 
 
 class JournalReader:
-    """Folds from the beginning, for ever; `caught_up` is set when everything stored before the start is folded."""
+    """Folds for ever, from where every account stands; `caught_up`: everything stored before the start is folded."""
 
     def __init__(self, shell: Shell, desks: Sequence[AccountDesk], halts: HaltDesk) -> None:
         self.caught_up = asyncio.Event()
@@ -31,7 +31,8 @@ class JournalReader:
 
     async def run(self) -> None:
         filters = (*self._by_subject, subjects.HALTS, subjects.RESUME)
-        async for batch in self._shell.bus.read(topology.OMS.name, filters, after=0):
+        self.sequence = min((desk.core.sequence for desk in self._desks), default=0)
+        async for batch in self._shell.bus.read(topology.OMS.name, filters, after=self.sequence):
             for record in batch:
                 await self._take(record)
             if batch:
@@ -42,6 +43,7 @@ class JournalReader:
                 self.caught_up.set()
             for desk in self._desks:
                 await desk.writer.on_folded()
+                await desk.snapshots.save_when_due(self.sequence)
 
     async def _take(self, record: Record) -> None:
         desk = self._by_subject.get(record.subject)

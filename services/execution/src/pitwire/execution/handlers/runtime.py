@@ -80,13 +80,16 @@ class Runtime:
         self._shell.set_ready(led and all(not venue.trouble for venue in venues))
 
     async def start(self, acquire: Callable[[], Awaitable[None]]) -> None:
-        """Recovers as a first start does: halts beside the bus, the journal, leadership, then each venue.
+        """Recovers as a first start does: snapshots, halts beside the bus, the journal, leadership, then each venue.
 
         `acquire` returns when this process may lead; until then it is a standby with everything folded and connected.
         Returns when this process leads every account whose journal can be read; orders leave when the venues are
         reconciled, which follows by itself.
         """
         spawn = self._shell.spawn
+        for desk in self.desks:
+            await desk.snapshots.restore()
+        self._halts.take_snapshots()
         self._halts.read_latches()
         spawn("journal", self._reader.run())
         spawn("watchdog", self.watchdog.run())
@@ -117,8 +120,10 @@ class Runtime:
         crashpoint(CrashPoint.EXECUTION_WITHDRAWN)
         for _ in range(QUIET_POLLS_MAX):
             if all(desk.is_quiet for desk in self.desks):
-                return
+                break
             await asyncio.sleep(QUIET_POLL_S)
+        for desk in self.desks:
+            await desk.snapshots.save()
 
     async def close(self) -> None:
         await self._errands.close()
