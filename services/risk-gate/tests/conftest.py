@@ -1,19 +1,28 @@
-"""A desk in front of the gate's core: an account that a test fills, halts and marks, then asks."""
+"""A desk in front of the gate's core, which a test fills, halts, marks and asks; and whole gates on a bus in memory."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from pitwire.common.bus.memory import MemoryServer
+from pitwire.common.clock import ManualClock
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.common.portfolio import AccountState
 from pitwire.common.schemas.ledger import Approved, Denied, Mark, StrategyRegistered, Verdict
 from pitwire.common.schemas.market import Instrument
 from pitwire.common.schemas.orders import CancelIntent, OrderIntent
+from pitwire.common.testing import FakeShell
+from pitwire.common.testing.hands import CONFIG, BusHands
 from pitwire.common.testing.journal import BTC, ETH, START_NS, STRATEGY, Journal, limits, mark, order_intent
 from pitwire.risk_gate.core import DecisionContext, IntentInput, decide
+from pitwire.risk_gate.handlers.account_gate import AccountGate
+from pitwire.risk_gate.handlers.commands import CommandDesk
+from pitwire.risk_gate.handlers.market import MarketView
+from pitwire.risk_gate.handlers.opening import open_account
 
 SOL = "SOL-USDT.sim"
 ETH_BTC = "ETH-BTC.sim"
@@ -174,3 +183,50 @@ def new_desk() -> type[Desk]:
 @pytest.fixture
 def desk() -> Desk:
     return Desk()
+
+
+class GateProcess:
+    """One gate process and the hands that feed it."""
+
+    def __init__(self, server: MemoryServer, clock: ManualClock) -> None:
+        self.shell = FakeShell(server, clock)
+        self.market = MarketView(self.shell)
+        self.gate = AccountGate(self.shell, AccountState("main", "USDT"), self.market, {"sim-main": "sim"})
+
+    async def start(self, name: str = "0") -> GateProcess:
+        self.shell.spawn("market", self.market.follow())
+        self.shell.spawn("journal", self.gate.follow_journal())
+        await self.gate.caught_up()
+        if self.gate.stopped:
+            self.shell.spawn("commands", CommandDesk(self.shell, {"main": self.gate}).follow())
+            return self
+        await self.gate.find_intents()
+        await open_account(self.gate, CONFIG, leader=name)
+        self.shell.spawn("intents", self.gate.follow_intents())
+        self.shell.spawn("work", self.gate.work())
+        self.shell.spawn("commands", CommandDesk(self.shell, {"main": self.gate}).follow())
+        await self.shell.settle()
+        return self
+
+
+class GateWorld(BusHands):
+    """The hands, and every gate process started so far."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.desks: list[GateProcess] = []
+
+    async def desk(self, name: str = "0") -> GateProcess:
+        made = GateProcess(self.server, self.clock)
+        self.desks.append(made)
+        return await made.start(name)
+
+
+@pytest.fixture
+async def world() -> AsyncIterator[GateWorld]:
+    made = GateWorld()
+    await made.define()
+    yield made
+    for desk in made.desks:
+        await desk.shell.kill()
+    await made.hands.kill()

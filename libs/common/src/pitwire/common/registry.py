@@ -170,7 +170,7 @@ FLOWS: Final = (
         subjects.HEARTBEAT,
         (control.Heartbeat,),
         ("*",),
-        ("execution", "operator"),
+        ("risk-gate", "execution", "operator"),
         topology.STATE,
         "alive, how far, how far behind",
     ),

@@ -74,6 +74,15 @@ class SnapshotStore:
                 on_bad(f"snapshot record {record.sequence} cannot be used: {type(error).__name__}: {error}")
         return None
 
+    async def newest_sequence(self) -> int:
+        """The journal sequence that the newest readable snapshot stands at, whatever the journal says; 0 = none."""
+        for record in reversed(await self._stored()):
+            try:
+                return _decode(record).oms_sequence
+            except (PitwireError, ValueError):
+                continue
+        return 0
+
     async def _stored(self) -> list[Record]:
         found: list[Record] = []
         async for batch in self._bus.read(topology.SNAPSHOTS.name, (self._subject,), after=0):

@@ -251,7 +251,7 @@ PRINCIPALS: Final = (
         NatsAccount.TRADING,
         (INTENTS, OMS, CONTROL, INSTRUMENTS, LEASES, SNAPSHOTS),
         "intents in, ledger out",
-        (subjects.EVERY_MARKET,),
+        (subjects.EVERY_MARKET, subjects.pattern(subjects.HEARTBEAT)),
     ),
     Principal(
         "execution",

@@ -10,6 +10,7 @@ from pitwire.common.service import Service, run
 from pitwire.risk_gate.config import Config
 from pitwire.risk_gate.handlers.account_gate import AccountGate, recovered_state
 from pitwire.risk_gate.handlers.commands import CommandDesk
+from pitwire.risk_gate.handlers.journal_guard import JournalGuard
 from pitwire.risk_gate.handlers.market import MarketView
 from pitwire.risk_gate.handlers.opening import open_account
 
@@ -38,6 +39,7 @@ async def main() -> int:
             service.spawn(f"intents {gate.state.account}", gate.follow_intents())
             service.spawn(f"work {gate.state.account}", gate.work())
             service.on_stop(gate.save_snapshot)
+        service.spawn("guard", JournalGuard(service, gates).run())
         service.spawn("commands", CommandDesk(service, gates).follow())
         service.set_ready(True)
         return await service.run()

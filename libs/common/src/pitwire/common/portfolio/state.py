@@ -43,7 +43,7 @@ from pitwire.common.schemas.limits import AccountLimits
 PENDING_MAX: Final = 200_000
 """Uncovered events held at once; more means that the gate writes nothing while execution goes on."""
 
-SNAPSHOT_VERSION: Final = 1
+SNAPSHOT_VERSION: Final = 2
 
 
 class AccountState(AccountView):
@@ -160,6 +160,7 @@ class AccountState(AccountView):
             strategy.paused, strategy.pause_reason, strategy.malformed = event.paused, event.reason, 0
         elif isinstance(event, IncarnationStarted):
             self.incarnation = event.incarnation
+            self.lost_sequence = max(self.lost_sequence, event.lost_sequence)
 
     def _decided(self, event: RiskDecision, changes: Changes) -> None:
         if event.incarnation != self.incarnation:
@@ -213,6 +214,7 @@ class AccountState(AccountView):
             "account": self.account,
             "quote": self.quote,
             "incarnation": self.incarnation,
+            "lost_sequence": self.lost_sequence,
             "limits": None if self.limits is None else self.limits.model_dump(mode="json"),
             "configured_limits": (
                 None if self.configured_limits is None else self.configured_limits.model_dump(mode="json")
@@ -240,6 +242,7 @@ class AccountState(AccountView):
             raise ValueError(msg)
         state = cls(data["account"], data["quote"])
         state.incarnation = data["incarnation"]
+        state.lost_sequence = data["lost_sequence"]
         state.limits = None if data["limits"] is None else AccountLimits.model_validate(data["limits"])
         if data["configured_limits"] is not None:
             state.configured_limits = AccountLimits.model_validate(data["configured_limits"])

@@ -58,6 +58,7 @@ class AccountView:
         "halts",
         "incarnation",
         "limits",
+        "lost_sequence",
         "marks_ts_market_ns",
         "peak_equity",
         "start_of_day_equity",
@@ -66,6 +67,7 @@ class AccountView:
     def __init__(self, account: str, quote: str) -> None:
         self.account = account
         self.incarnation = ""
+        self.lost_sequence = 0
         self.limits: AccountLimits | None = None
         self.configured_limits: AccountLimits | None = None
         self.day = ""

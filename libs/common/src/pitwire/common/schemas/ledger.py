@@ -111,6 +111,7 @@ class IncarnationStarted(LedgerEvent):
 
     incarnation: Token
     reason: Text
+    lost_sequence: Count = Field(default=0, description="OMS records up to here were known and are gone; 0 = none")
 
 
 class RiskDecision(LedgerEvent):

@@ -92,6 +92,7 @@ class StreamWriter:
         while True:
             cursor = await self._patiently(partial(self._store.cursor, self._source.stream))
             crashpoint(CrashPoint.ROWS_CURSOR_READ)
+            self._report.stored(self._source.stream, sequence=cursor.sequence, pending=0, market_ns=0, writes=None)
             self._after, self._epoch = await self._patiently(partial(self._watch.begin, cursor))
             if self._after < cursor.sequence:
                 await self._began_anew(cursor.sequence)

@@ -74,6 +74,11 @@ class AccountGate:
         self._metrics_ns = 0
         market.on_change.append(self._wake.set)
 
+    @property
+    def shell(self) -> Shell:
+        """The shell this gate runs in."""
+        return self._service
+
     # -- the fold ------------------------------------------------------------------------------------------------
 
     @property

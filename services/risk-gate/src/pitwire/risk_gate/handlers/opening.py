@@ -20,12 +20,14 @@ from pitwire.common.schemas.ledger import (
 )
 from pitwire.common.schemas.limits import AccountLimits
 from pitwire.risk_gate.handlers.account_gate import AccountGate
+from pitwire.risk_gate.handlers.journal_guard import find_loss
 
 
 async def open_account(gate: AccountGate, config: PitwireConfig, *, leader: str) -> None:
     """Idempotent: each record is written only if the ledger does not say it yet, so a crash in between is mended."""
     await gate.write(lambda: _leadership(gate, leader))
     crashpoint(CrashPoint.GATE_LEADS)
+    await find_loss(gate)
     await gate.write(lambda: _incarnation(gate))
     account = config.accounts[gate.state.account]
     venue_account = next(iter(config.venue_accounts_of(gate.state.account)), "none")

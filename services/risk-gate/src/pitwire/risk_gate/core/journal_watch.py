@@ -1,0 +1,76 @@
+"""Is the journal whole, does it have room, and do its rows follow? From samples of it and what persistence says."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from pitwire.common.units import NS_PER_S
+
+LAG_MAX_NS: Final = 300 * NS_PER_S
+"""Rows that follow later than this: accounts only reduce."""
+
+FULL_ALARM_PERCENT: Final = 70
+FULL_REDUCING_PERCENT: Final = 85
+LOST_SAMPLES_MIN: Final = 2
+"""Stored rows beyond the end of the journal, seen so often in a row: records are gone, not only late."""
+
+SAMPLES_MAX: Final = 1_000
+
+
+class Trouble(StrEnum):
+    """What a sample can bring to light."""
+
+    LAGS = "PERSISTENCE_LAGS"
+    FILLS = "JOURNAL_FILLS"
+    FULL = "JOURNAL_FULL"
+    LOST = "JOURNAL_LOST"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A trouble that began with this sample; it is told once, until it was over."""
+
+    trouble: Trouble
+    text: str
+
+
+class JournalWatch:
+    """Pure. Times are monotonic; `sample` is called every few seconds."""
+
+    def __init__(self) -> None:
+        self.stored = 0
+        """The journal sequence up to which persistence has said that rows stand; 0 = it has said nothing."""
+
+        self._ends: deque[tuple[int, int]] = deque(maxlen=SAMPLES_MAX)
+        self._lost = 0
+        self._holding: set[Trouble] = set()
+
+    def hear(self, cursor: int) -> None:
+        """Persistence tells how far its rows go."""
+        self.stored = max(self.stored, cursor)
+
+    def sample(self, now_ns: int, *, last_sequence: int, bytes_held: int, bytes_max: int) -> tuple[Found, ...]:
+        """What begins now: the journal ends at `last_sequence` and holds so many of at most so many bytes."""
+        self._ends.append((now_ns, last_sequence))
+        while len(self._ends) > 1 and self._ends[0][1] <= self.stored:
+            self._ends.popleft()
+        waited_ns = now_ns - self._ends[0][0] if self._ends[0][1] > self.stored else 0
+        self._lost = self._lost + 1 if self.stored > last_sequence else 0
+        percent = 100 * bytes_held // bytes_max if bytes_max > 0 else 0
+        holds = {
+            Trouble.LAGS: (waited_ns > LAG_MAX_NS, f"rows end at {self.stored}, {waited_ns // NS_PER_S} s behind"),
+            Trouble.FILLS: (percent >= FULL_ALARM_PERCENT, f"the journal is {percent} % full"),
+            Trouble.FULL: (percent >= FULL_REDUCING_PERCENT, f"the journal is {percent} % full"),
+            Trouble.LOST: (
+                self._lost >= LOST_SAMPLES_MIN,
+                f"the journal ends at {last_sequence}, rows of {self.stored} are stored",
+            ),
+        }
+        found = tuple(
+            Found(trouble, text) for trouble, (is_so, text) in holds.items() if is_so and trouble not in self._holding
+        )
+        self._holding = {trouble for trouble, (is_so, _) in holds.items() if is_so}
+        return found

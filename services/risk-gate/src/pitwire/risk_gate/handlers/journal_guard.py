@@ -1,0 +1,145 @@
+"""Guards the journal itself: lost records, no room, rows that do not follow. What it finds becomes a halt for all.
+
+A breaker never resumes by itself: its halts stand until an operator names them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pitwire.common import codec, subjects, topology
+from pitwire.common.bus.port import Record
+from pitwire.common.clock import random_token
+from pitwire.common.enums import AlertSeverity, CancelPolicy, HaltScope, TradingState
+from pitwire.common.errors import BusUnavailable, DecodeError, PitwireError
+from pitwire.common.schemas.base import Message
+from pitwire.common.schemas.control import Heartbeat
+from pitwire.common.schemas.ledger import Halt, IncarnationStarted
+from pitwire.common.shell import Shell
+from pitwire.common.snapshots import SnapshotStore
+from pitwire.risk_gate.core.journal_watch import Found, JournalWatch, Trouble
+from pitwire.risk_gate.handlers.account_gate import AccountGate
+
+SAMPLE_S: Final = 5.0
+HALT_RETRY_S: Final = 1.0
+PERSISTENCE: Final = "persistence"
+SNAPSHOT_WRITERS: Final = ("risk-gate", "execution")
+
+
+class JournalGuard:
+    """Hears persistence and samples the journal every `SAMPLE_S`, for all accounts of this process."""
+
+    def __init__(self, service: Shell, gates: Mapping[str, AccountGate]) -> None:
+        self._service = service
+        self._gates = gates
+        self.watch = JournalWatch()
+
+    async def run(self) -> None:
+        """For ever."""
+        await self._service.bus.subscribe(subjects.pattern(subjects.HEARTBEAT), self._on_heartbeat)
+        while True:
+            await self.look()
+            await asyncio.sleep(SAMPLE_S)
+
+    def _on_heartbeat(self, record: Record) -> None:
+        tokens = subjects.tokens(subjects.HEARTBEAT, record.subject)
+        if tokens is None or tokens["service"] != PERSISTENCE:
+            return
+        try:
+            self.watch.hear(codec.decode(Heartbeat, record.data, subject=record.subject).cursor)
+        except DecodeError:
+            return
+
+    async def look(self) -> None:
+        """One sample, and what follows from it."""
+        try:
+            state = await self._service.bus.state(topology.OMS.name)
+        except BusUnavailable:
+            return
+        found = self.watch.sample(
+            self._service.clock.monotonic_ns(),
+            last_sequence=state.last_sequence,
+            bytes_held=state.bytes_held,
+            bytes_max=state.bytes_max,
+        )
+        for trouble in found:
+            await self._act(trouble, state.last_sequence)
+
+    async def _act(self, found: Found, last_sequence: int) -> None:
+        severity = AlertSeverity.WARNING if found.trouble is Trouble.FILLS else AlertSeverity.CRITICAL
+        await self._service.alert(severity, found.trouble.value, found.text)
+        if found.trouble is Trouble.LOST:
+            for gate in self._gates.values():
+                await begin_anew(gate, known=self.watch.stored)
+        elif found.trouble is not Trouble.FILLS:
+            name = found.trouble.value.lower().replace("_", "-")
+            await halt_all(self._service, f"{name}-{last_sequence}", found.text, state=TradingState.REDUCING)
+
+
+async def begin_anew(gate: AccountGate, *, known: int) -> None:
+    """The journal lost records up to `known`: all is halted, and ids of orders get another incarnation.
+
+    What the lost records said of orders and fills comes back from the venue, which execution asks at its start.
+    """
+    service = gate.shell
+    state = await service.bus.state(topology.OMS.name)
+    control = await service.bus.state(topology.CONTROL.name)
+    account = gate.state.account
+    if gate.stopped or (known <= gate.state.lost_sequence and control.last_sequence >= _control(gate)):
+        return
+    text = f"the journal ends at {state.last_sequence}, but records up to {known} were known: they are lost"
+    await service.alert(AlertSeverity.CRITICAL, Trouble.LOST.value, text, account=account)
+    await halt_all(service, f"journal-lost-{known}", text, state=TradingState.HALTED)
+    await gate.write(lambda: _incarnation(gate, known, min(_control(gate), control.last_sequence), text))
+    await gate.save_snapshot()
+
+
+async def known_sequence(service: Shell, account: str) -> int:
+    """The highest journal sequence that a snapshot of the account stands at: a witness beside the journal itself."""
+    stores = [SnapshotStore(service.bus, service=name, account=account) for name in SNAPSHOT_WRITERS]
+    return max([await store.newest_sequence() for store in stores])
+
+
+async def find_loss(gate: AccountGate) -> None:
+    """At the start of a leader: begins anew where the journal ends before a stored cursor."""
+    service = gate.shell
+    known = await known_sequence(service, gate.state.account)
+    last = (await service.bus.state(topology.OMS.name)).last_sequence
+    control = (await service.bus.state(topology.CONTROL.name)).last_sequence
+    if known > last or _control(gate) > control:
+        await begin_anew(gate, known=max(known, last))
+
+
+async def halt_all(service: Shell, halt_id: str, reason: str, *, state: Any) -> None:
+    """Adds the halt; asks again until it stands."""
+    halt = Halt(
+        halt_id=halt_id,
+        scope=HaltScope.ALL,
+        state=state,
+        cancel=CancelPolicy.NONE if state is TradingState.REDUCING else CancelPolicy.NON_PROTECTIVE,
+        reason=reason[:512],
+        source="risk-gate",
+        ts_ns=service.clock.wall_ns(),
+    )
+    while True:
+        try:
+            await service.bus.append(
+                subjects.halt("risk-gate"), codec.encode(halt), codec.headers_for(halt), message_id=halt_id
+            )
+        except PitwireError as error:
+            await service.alert(AlertSeverity.CRITICAL, "HALT_NOT_STORED", f"{halt_id}: {error}")
+            await asyncio.sleep(HALT_RETRY_S)
+        else:
+            return
+
+
+def _control(gate: AccountGate) -> int:
+    return gate.state.cursors.control_sequence
+
+
+def _incarnation(gate: AccountGate, known: int, control_sequence: int, reason: str) -> Message:
+    place = gate.place()
+    place["cursors"] = place["cursors"].model_copy(update={"control_sequence": control_sequence})
+    return IncarnationStarted(**place, incarnation=random_token(6), reason=reason[:512], lost_sequence=known)

@@ -1,0 +1,159 @@
+"""The guard of the journal on the bus in memory: what it halts, and how a gate begins anew where records are gone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pitwire.common import codec, subjects
+from pitwire.common.clock import NS_PER_S
+from pitwire.common.enums import CancelPolicy, CommandVerb, DenialCode, TradingState
+from pitwire.common.schemas.control import Heartbeat
+from pitwire.common.schemas.ledger import Denied, IncarnationStarted
+from pitwire.risk_gate.handlers.journal_guard import JournalGuard
+
+World = Any
+Desk = Any
+"""What the fixture gives: modules of a folder with a hyphen cannot import each other."""
+
+
+async def beat(world: World, cursor: int) -> None:
+    message = Heartbeat(service="persistence", slot="0", instance="p", ts_ns=world.clock.wall_ns(), cursor=cursor)
+    await world.hands.bus.publish(
+        subjects.heartbeat("persistence", "0"), codec.encode(message), codec.headers_for(message)
+    )
+
+
+async def guard(desk: Desk) -> JournalGuard:
+    """Listening, and looked once."""
+    made = JournalGuard(desk.shell, {"main": desk.gate})
+    desk.shell.spawn("guard", made.run())
+    await desk.shell.settle()
+    return made
+
+
+def incarnations(world: World) -> list[IncarnationStarted]:
+    return [event for event in world.ledger() if isinstance(event, IncarnationStarted)]
+
+
+async def test_rows_that_do_not_follow_for_five_minutes_make_accounts_reduce(world: World) -> None:
+    desk = await world.desk()
+    made = await guard(desk)
+    await beat(world, 1)
+    world.clock.advance(ns=301 * NS_PER_S)
+    await made.look()
+    await desk.shell.settle()
+    (halt,) = desk.gate.state.halts.active.values()
+    assert (halt.state, halt.cancel, halt.halt_id.rsplit("-", 1)[0]) == (
+        TradingState.REDUCING,
+        CancelPolicy.NONE,
+        "persistence-lags",
+    )
+    await world.price("60000")
+    await world.ask(1)
+    (denied,) = world.verdicts()
+    assert isinstance(denied, Denied)
+    assert denied.code is DenialCode.TRADING_REDUCING
+
+
+async def test_rows_that_follow_halt_nothing_and_a_breaker_does_not_resume_by_itself(world: World) -> None:
+    desk = await world.desk()
+    made = await guard(desk)
+    for _ in range(3):
+        await beat(world, (await desk.shell.bus.state("OMS")).last_sequence)
+        world.clock.advance(ns=200 * NS_PER_S)
+        await made.look()
+    assert not desk.gate.state.halts.active
+    await beat(world, 1)
+    await world.command(CommandVerb.PAUSE, strategy="momentum")
+    await made.look()
+    world.clock.advance(ns=301 * NS_PER_S)
+    await made.look()
+    await beat(world, 10_000)
+    await desk.shell.settle()
+    assert len(desk.gate.state.halts.active) == 1
+
+
+@pytest.mark.parametrize(
+    ("percent", "codes", "halts"), [(60, [], 0), (75, ["JOURNAL_FILLS"], 0), (90, ["JOURNAL_FILLS", "JOURNAL_FULL"], 1)]
+)
+async def test_a_journal_that_fills_is_told_and_then_makes_accounts_reduce(
+    world: World, percent: int, codes: list[str], halts: int
+) -> None:
+    desk = await world.desk()
+    log = world.server.log_of("OMS")
+    log.stream = replace(log.stream, max_bytes=log.bytes_held * 100 // percent)
+    await guard(desk)
+    assert [code for _, code, _ in desk.shell.alerts if code.startswith("JOURNAL")] == codes
+    log.stream = replace(log.stream, max_bytes=10**9)
+    await desk.shell.settle()
+    assert len(desk.gate.state.halts.active) == halts
+
+
+async def test_a_snapshot_beyond_the_end_of_the_journal_begins_a_new_incarnation_and_halts_all(world: World) -> None:
+    """Acknowledged records are gone: no id may be made twice, and a person looks before trading goes on."""
+    first = await world.desk()
+    await world.price("60000")
+    for number in range(1, 6):
+        await world.ask(number, quantity="0.001")
+    await first.gate.save_snapshot()
+    await first.shell.kill()
+    world.server.lose_tail("OMS", 3)
+    second = await world.desk("1")
+    assert "JOURNAL_LOST" in [code for _, code, _ in second.shell.alerts]
+    (halt,) = second.gate.state.halts.active.values()
+    assert halt.state is TradingState.HALTED
+    before, after = incarnations(world)
+    assert before.incarnation != after.incarnation
+    assert after.lost_sequence > 0
+    assert second.gate.state.incarnation == after.incarnation
+
+
+async def test_a_loss_is_dealt_with_once(world: World) -> None:
+    first = await world.desk()
+    await first.gate.save_snapshot()
+    await first.shell.kill()
+    world.server.lose_tail("OMS", 2)
+    for name in ("1", "2", "3"):
+        desk = await world.desk(name)
+        await desk.shell.kill()
+    assert len(incarnations(world)) == 2
+    halts = [r for r in world.server.log_of("OMS").records if r.subject.startswith("oms.halt.")]
+    assert len(halts) == 1
+
+
+async def test_a_journal_that_is_gone_altogether_begins_with_a_halt(world: World) -> None:
+    first = await world.desk()
+    await first.gate.save_snapshot()
+    await first.shell.kill()
+    world.server.recreate("OMS")
+    second = await world.desk("1")
+    assert [halt.state for halt in second.gate.state.halts.active.values()] == [TradingState.HALTED]
+    assert second.gate.state.lost_sequence > 0
+
+
+async def test_rows_beyond_the_end_of_the_journal_are_a_witness_too(world: World) -> None:
+    """The database outlives the disk of the bus: what it has stored was there."""
+    desk = await world.desk()
+    made = await guard(desk)
+    await beat(world, 10_000)
+    for _ in range(2):
+        await made.look()
+    await desk.shell.settle()
+    assert desk.gate.state.lost_sequence == 10_000
+    assert [halt.state for halt in desk.gate.state.halts.active.values()] == [TradingState.HALTED]
+
+
+async def test_commands_of_a_control_stream_that_was_lost_are_read_from_its_new_beginning(world: World) -> None:
+    first = await world.desk()
+    await world.command(CommandVerb.PAUSE, strategy="momentum", paused="true")
+    await world.command(CommandVerb.PAUSE, "c2", strategy="momentum", paused="false")
+    await first.shell.kill()
+    world.server.recreate("CTL")
+    second = await world.desk("1")
+    assert second.shell.failures == []
+    answer = await world.command(CommandVerb.PAUSE, "c3", strategy="momentum", paused="true")
+    assert answer.text == "momentum paused"
+    assert second.gate.state.strategy("momentum").paused

@@ -1,0 +1,58 @@
+"""When the journal is lost, full, or its rows do not follow: as a table of samples."""
+
+from __future__ import annotations
+
+import pytest
+
+from pitwire.common.units import NS_PER_S
+from pitwire.risk_gate.core.journal_watch import JournalWatch
+
+Sample = tuple[int, int, int]
+"""Second, what persistence has stored, where the journal ends."""
+
+
+def troubles(*samples: Sample, held: int = 0) -> list[str]:
+    watch = JournalWatch()
+    found: list[str] = []
+    for second, stored, last in samples:
+        watch.hear(stored)
+        new = watch.sample(second * NS_PER_S, last_sequence=last, bytes_held=held, bytes_max=100)
+        found += [f"{second} {one.trouble.value}" for one in new]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("samples", "expected"),
+    [
+        ([(0, 5, 5), (600, 5, 5)], []),
+        ([(0, 5, 6), (300, 5, 6)], []),
+        ([(0, 5, 6), (301, 5, 6)], ["301 PERSISTENCE_LAGS"]),
+        ([(0, 5, 6), (301, 5, 9), (400, 5, 9)], ["301 PERSISTENCE_LAGS"]),
+        ([(0, 5, 6), (200, 6, 9), (400, 8, 9)], []),
+        ([(0, 5, 6), (200, 6, 9), (501, 8, 9)], ["501 PERSISTENCE_LAGS"]),
+        (
+            [(0, 5, 6), (301, 5, 9), (302, 9, 9), (310, 9, 12), (611, 9, 12)],
+            ["301 PERSISTENCE_LAGS", "611 PERSISTENCE_LAGS"],
+        ),
+        ([(0, 0, 0), (301, 0, 0)], []),
+        ([(0, 0, 3), (301, 0, 3)], ["301 PERSISTENCE_LAGS"]),
+        ([(0, 9, 8)], []),
+        ([(0, 9, 8), (5, 9, 8)], ["5 JOURNAL_LOST"]),
+        ([(0, 9, 8), (5, 9, 9), (10, 9, 9)], []),
+        ([(0, 9, 8), (5, 9, 8), (10, 9, 8)], ["5 JOURNAL_LOST"]),
+    ],
+)
+def test_what_begins_with_which_sample(samples: list[Sample], expected: list[str]) -> None:
+    assert troubles(*samples) == expected
+
+
+@pytest.mark.parametrize(
+    ("held", "expected"),
+    [(69, []), (70, ["0 JOURNAL_FILLS"]), (84, ["0 JOURNAL_FILLS"]), (85, ["0 JOURNAL_FILLS", "0 JOURNAL_FULL"])],
+)
+def test_the_alarm_comes_before_the_halt(held: int, expected: list[str]) -> None:
+    assert troubles((0, 0, 0), (5, 0, 0), held=held) == expected
+
+
+def test_an_unbounded_journal_is_never_full() -> None:
+    assert JournalWatch().sample(0, last_sequence=0, bytes_held=10, bytes_max=-1) == ()
