@@ -75,7 +75,7 @@ def test_immediate_orders_expire_where_the_open_is_not_good_enough(time_in_force
 
 
 def test_fill_or_kill_needs_the_whole_quantity() -> None:
-    rows = [FLAT, (99.0, 101.0, 90.0, 100.0, 1.0)]
+    rows: list[Row] = [FLAT, (99.0, 101.0, 90.0, 100.0, 1.0)]
     script = Scripted({0: limit("99", time_in_force=TimeInForce.FOK)})
     assert told(run(candles(rows), script, model=FillModel(volume_share=0.5))) == []
 

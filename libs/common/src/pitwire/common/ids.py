@@ -22,6 +22,9 @@ PARTITIONS: Final = 64
 
 ANY_VENUE_ACCOUNT: Final = VenueAccountId("ANY")
 CLIENT_ORDER_ID_LENGTH: Final = 26
+_ID_BYTES: Final = 20
+"""Of the digest: what the characters of an id need, in whole groups of five."""
+
 MANUAL_STRATEGY: Final = StrategyId("manual")
 """The sub-ledger that manual orders of an operator are booked to."""
 
@@ -80,7 +83,7 @@ def client_order_id(
     digest.update(len(intent_bytes).to_bytes(4, "big"))
     digest.update(intent_bytes)
     digest.update(str(child).encode())
-    return ClientOrderId(base64.b32encode(digest.digest()).decode()[:CLIENT_ORDER_ID_LENGTH])
+    return ClientOrderId(base64.b32encode(digest.digest()[:_ID_BYTES]).decode()[:CLIENT_ORDER_ID_LENGTH])
 
 
 def content_hash(data: bytes) -> str:

@@ -12,6 +12,7 @@ from pitwire.backtest.core.engine import TTL_NS, Engine, Run, check_candles
 from pitwire.backtest.core.job import Job, StrategyJob
 from pitwire.backtest.core.lookahead import Checked, check_lookahead
 from pitwire.backtest.core.metrics import equity_rows, metrics, trade_rows
+from pitwire.backtest.core.sheet import sheet
 from pitwire.backtest.ports import Sources
 from pitwire.common.clock import Clock
 from pitwire.common.errors import ConfigError
@@ -48,6 +49,12 @@ class Outcome:
             "bars": self.run.bars,
             "seconds": self.seconds,
         }
+
+    @property
+    def sheet(self) -> dict[str, Any]:
+        """What its tear sheet shows."""
+        title = ", ".join(each.name for each in self.job.strategies)
+        return sheet(title, self.run, self.candles, capital=self.job.capital)
 
 
 def engine_of(job: Job, candles: Sequence[Candles], sources: Sources) -> Engine:

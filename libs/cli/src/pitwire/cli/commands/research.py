@@ -40,6 +40,9 @@ def backtest(
     account: Annotated[
         str | None, typer.Option(help="Use the limits and the capital of this account of the configuration file.")
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Write the tear sheet: one HTML file that loads nothing.", metavar="FILE.html")
+    ] = None,
     check_lookahead: Annotated[
         bool, typer.Option("--check-lookahead", help="Prove that no decision knew the future; exit code 1 if one did.")
     ] = False,
@@ -66,6 +69,6 @@ def backtest(
             "latency_ms": latency_ms,
         }
         asked = Asked(tuple(strategy), tuple(data), tuple(param or ()), capital, fills, account, config)
-        return run_backtest(asked, check_lookahead=check_lookahead)
+        return run_backtest(asked, report=report, check_lookahead=check_lookahead)
 
     finish(work, output)

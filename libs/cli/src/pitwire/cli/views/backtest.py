@@ -12,6 +12,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from pitwire.backtest.adapters.files import Files
+from pitwire.backtest.adapters.html_report import write_report
 from pitwire.backtest.core.job import Job
 from pitwire.backtest.core.lookahead import Checked
 from pitwire.backtest.handlers import prove_no_lookahead, run_job
@@ -45,13 +46,15 @@ class Asked:
     config: Path
 
 
-def run_backtest(asked: Asked, *, check_lookahead: bool = False) -> Reply:
+def run_backtest(asked: Asked, *, report: Path | None = None, check_lookahead: bool = False) -> Reply:
     """Runs it, with a bar of progress at a terminal."""
     job = job_of(asked)
     sources = Files((Path.cwd(), asked.config.resolve().parent))
     outcome = run_job(job, sources=sources, clock=SystemClock(), progress=_progress())
     if check_lookahead:
         return _checked(prove_no_lookahead(outcome, sources))
+    if report is not None:
+        write_report(report, [outcome.sheet])
     document = outcome.document
     figures = document["metrics"]
     rows = tuple((name, _shown(figures[name])) for name in SHOWN)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from pydantic import BaseModel
-
+from pitwire.backtest.core.trusted import trusted
 from pitwire.common.enums import ExecType, Liquidity, OrderStatus
 from pitwire.common.errors import InvariantBroken
 from pitwire.common.ids import venue_of
@@ -38,13 +37,6 @@ VENUE_ACCOUNT: Final = "backtest"
 INCARNATION: Final = "backtest"
 CENT: Final = Decimal("0.01")
 APPROVAL_TTL_NS: Final = 2_000_000_000
-
-M = TypeVar("M", bound=BaseModel)
-
-
-def trusted(model: type[M], **fields: Any) -> M:
-    """A message whose fields come from checked values: made without checking them again."""
-    return model.model_construct(**fields)
 
 
 class Account:

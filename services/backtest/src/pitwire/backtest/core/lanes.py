@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from pitwire.backtest.core.candles import Bar, Candles
 from pitwire.backtest.core.matching import Matcher, WorkingOrder
+from pitwire.backtest.core.trusted import trusted
 from pitwire.common.schemas.ledger import Mark
 from pitwire.strategy.core.outputs import Cause, Outputs
 
@@ -43,7 +44,7 @@ class Lane:
         if self.bar[1] == BEFORE:
             return None
         bar = self.bar
-        return Mark.model_construct(instrument_id=self.name, mark_price=bar.close, ts_event_ns=bar.close_time_ns)
+        return trusted(Mark, instrument_id=self.name, mark_price=bar.close, ts_event_ns=bar.close_time_ns)
 
 
 Moment = tuple[int, tuple[tuple[Lane, Bar], ...]]

@@ -77,16 +77,17 @@ class SubLedger:
         )
 
     def holds(self, instrument_id: str) -> bool:
-        position = self.position(instrument_id)
-        quantity = position.quantity
-        if not quantity:
+        position = self._account.position(self._strategy, instrument_id)
+        if not position.quantity:
             return False
         instrument = self._registry.get(instrument_id)
-        price = self.prices.get(instrument_id)
-        if instrument is None or price is None:
+        if instrument is None:
             return True
         least = self._least_price(position, instrument)
-        return least is not None and price >= least
+        if not least:
+            return least is not None
+        price = self.prices.get(instrument_id)
+        return price is None or price >= least
 
     def _least_price(self, position: Position, instrument: Instrument) -> Decimal | None:
         """The price from which on the position is worth the venue's minimum; None where it is dust at any price.
