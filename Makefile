@@ -30,7 +30,7 @@ endef
 UV = UV_CACHE_DIR="$${UV_CACHE_DIR:-$$( [ -w "$${HOME:-/nonexistent}" ] && echo "$$HOME/.cache/uv" || echo "$(VENV)/uv-cache" )}" $(VENV)/bin/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-unit test-integration defects check format docs lock clean clean-data stack-test FORCE
+.PHONY: help setup run test test-unit test-integration defects campaign check format docs lock clean clean-data stack-test FORCE
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -51,6 +51,10 @@ test-integration: $(STAMP) ## Only the tests on a real nats-server and PostgreSQ
 
 defects: $(STAMP) ## Plant each known defect in a copy and show that a test goes red. ONLY="S-1 S-17"
 	@$(PY) -m tests.defects.campaign $(ONLY)
+
+campaign: $(STAMP) ## The accounting and order-model tests far beyond their slice in `test`. STEPS=1000000 (half an hour or more)
+	@PITWIRE_CAMPAIGN=$${STEPS:-1000000} $(PY) -m pytest -n auto --dist loadfile --timeout 0 \
+	  libs/common/tests/test_accounting.py libs/common/tests/test_order_model.py libs/common/tests/test_account_model.py
 
 check: $(STAMP) $(CHECK_STAMP) ## Format, lint, strict types (two checkers), import contracts
 	@$(PY) -m ruff format --check .

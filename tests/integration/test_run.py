@@ -19,6 +19,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
 SPEED = "600"
 SECONDS = "20"
+TOP_SPEED = "3600"
+FILLS_SEEN = 6
 STRATEGIES = ("momentum", "mean_reversion")
 
 
@@ -37,17 +39,34 @@ def test_generated_run_trades_both_strategies_verifies_and_ends_with_one_json_li
     assert until_gone(tmp_path) == {}
 
 
-def test_recorded_run_trades_real_candles(tmp_path: Path) -> None:
+def test_a_recorded_run_at_an_hour_a_second_slows_rather_than_lies(tmp_path: Path) -> None:
+    """Asked for 60 candles a second and instrument: whatever is reached, no intent or order expires by it, and every
+    candle is evaluated as if it had just closed. Two clocks: the market's runs as fast as the slowest service."""
     candles = recorded_candles()
     if not candles.is_dir():
         pytest.skip(f"no recordings at {candles}; name their folder with PITWIRE_DATA")
-    with running(tmp_path, "--data", str(candles), "--for", SECONDS, "--speed", SPEED) as run:
-        code, summary = run.wait(timeout_s=180)
-        assert code == 0, (summary, run.said())
-    assert summary["fills"] > 0
+    with running(tmp_path, "--data", str(candles), "--speed", TOP_SPEED) as run:
+        run.until_trading()
+        url = run.current()["database_url"].replace("+psycopg", "")
+        with psycopg.connect(url, autocommit=True) as database:
+
+            def count(query: str) -> int:
+                found = database.execute(query.encode()).fetchone()
+                return found[0] if found else 0
+
+            run.until("fills", lambda: count("select count(*) from fills") >= FILLS_SEEN, timeout_s=120)
+            evaluated = count("select count(*) from decision_traces where signal <> 'WARMING_UP'")
+            late = count("select count(*) from decision_traces where reason like '% s late%'")
+            denied = count("select count(*) from risk_decisions where code in ('INTENT_EXPIRED', 'STALE_MARK')")
+            not_sent = count("select count(*) from orders where order_status = 'NOT_SENT'")
+        run.interrupt()
+        code, summary = run.wait()
+    assert (late, denied, not_sent) == (0, 0, 0)
+    assert evaluated > 0
+    assert code == 0, summary
     assert summary["market_ended"] is False
-    with_data = json.loads(json.dumps(summary["strategies"]))
-    assert set(with_data) == set(STRATEGIES)
+    assert 0 < summary["speed_reached"] <= float(TOP_SPEED)
+    assert set(summary["strategies"]) == set(STRATEGIES)
 
 
 @pytest.fixture(scope="module")

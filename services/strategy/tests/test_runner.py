@@ -13,7 +13,7 @@ import pytest
 from pitwire.common.enums import DataQuality, OrderType, Side
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.common.money import canonical
-from pitwire.common.schemas.market import Candle, Quote, Trade
+from pitwire.common.schemas.market import BookUpdate, Candle, Quote, Trade
 from pitwire.common.schemas.orders import CancelIntent, OrderIntent
 from pitwire.common.testing.journal import BTC, ETH, START_NS, STRATEGY, Journal, order_intent
 from pitwire.common.testing.market import MARKET_START_NS, MINUTE_NS, candle, definition, quote, trade
@@ -44,6 +44,10 @@ class Scripted:
     def on_trade(self, trade: Trade, portfolio: Portfolio) -> Any:
         self.shown.append(trade)
         return self.answer(trade, portfolio)
+
+    def on_book(self, book: BookUpdate, portfolio: Portfolio) -> Any:
+        self.shown.append(book)
+        return self.answer(book, portfolio)
 
 
 def always(decision: Any) -> Answers:
@@ -172,11 +176,15 @@ def test_a_long_backfill_is_told_once() -> None:
     assert sum(len(each.traces) for each in found) == 1
 
 
-def test_quotes_and_trades_reach_who_wants_them_when_fresh_and_good() -> None:
+def test_quotes_trades_and_books_reach_who_wants_them_when_fresh_and_good() -> None:
     """S-53: callbacks that existed and were never called. S-50."""
     strategy = Scripted(always(None))
     run = runner(strategy)
-    good = [quote("99", "101", ts_recv_ns=START_NS), trade(1, "100", ts_recv_ns=START_NS)]
+    book = BookUpdate(
+        instrument_id=BTC, epoch="e1", sequence=1, ts_event_ns=START_NS, ts_recv_ns=START_NS,
+        snapshot=True, first_update_id=1, last_update_id=1,
+    )  # fmt: skip
+    good = [quote("99", "101", ts_recv_ns=START_NS), trade(1, "100", ts_recv_ns=START_NS), book]
     crossed = quote("101", "99", ts_recv_ns=START_NS, quality=DataQuality.CROSSED)
     stale = trade(2, "100", ts_recv_ns=START_NS - TICK_AGE_MAX_NS - 1)
     ticks: list[Any] = [*good, crossed, stale]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
-from pitwire.cli.views.limits import daily_loss_percent, limits_document
+from pitwire.cli.views.limits import FIGURES, daily_loss_percent, limits_document
 from pitwire.common.config import load_config
 from pitwire.common.schemas.control import RiskMetrics
 from pitwire.common.schemas.limits import AccountLimits
@@ -43,6 +43,17 @@ def test_without_metrics_the_limits_stand_and_nothing_is_guessed() -> None:
     assert document["source"] == "configuration"
     assert {row["observed"] for row in document["limits"]} == {None}
     assert {row["name"] for row in document["limits"]} < set(AccountLimits.model_fields)
+
+
+def test_the_figures_of_the_account_stand_beside_its_limits() -> None:
+    document = limits_document("main", ACCOUNT, None, metrics("-2000"))
+    shown = {name: int(document[name]) for name in FIGURES}
+    assert shown == {
+        "equity": 98_000, "cash": 98_000, "start_of_day_equity": 100_000, "peak_equity": 100_000,
+        "daily_pnl": -2_000, "daily_loss_remaining": 1_000,
+    }  # fmt: skip
+    unknown = limits_document("main", ACCOUNT, None, None)
+    assert {unknown[name] for name in FIGURES} == {None}
 
 
 def test_the_ledger_wins_over_the_configuration() -> None:

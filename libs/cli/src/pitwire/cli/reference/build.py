@@ -11,6 +11,7 @@ from pitwire.cli.exit_codes import ExitCode
 from pitwire.cli.output import Reply
 from pitwire.cli.reference import bus_pages, code_pages, settings_pages
 from pitwire.cli.reference.metrics_page import metrics_page
+from pitwire.cli.reference.strategies_page import strategies_page
 from pitwire.common.config import load_config
 
 OWNED: Final = ("*.md", "asyncapi.json", "messages/*.json")
@@ -26,6 +27,7 @@ def all_pages(config: Path, app: typer.Typer) -> dict[str, str]:
         "config.md": settings_pages.config_page(),
         "commands.md": settings_pages.commands_page(app),
         "metrics.md": metrics_page(),
+        "strategies.md": strategies_page(),
     }
     return found
 

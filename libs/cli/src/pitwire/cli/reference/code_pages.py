@@ -23,6 +23,7 @@ PACKAGES_WITH_ERRORS: Final = (
     "pitwire.risk_gate",
     "pitwire.execution",
     "pitwire.persistence",
+    "pitwire.backtest",
     "pitwire.cli",
 )
 NOT_IMPORTED: Final = ("__main__", ".migrations.")

@@ -67,7 +67,7 @@ def _sections(model: type[BaseModel], path: str) -> list[str]:
     for name, field in model.model_fields.items():
         inner, key = _section_of(field), f"{path}.{name}" if path else name
         if inner is None:
-            rows.append([md.code(name), _field_type(field), _default(field), field.description or ""])
+            rows.append([md.code(name), field_type(field), default_text(field), field.description or ""])
             continue
         below += _sections(inner, f"{key}.<name>" if _is_mapping(field) else key)
     if not rows:
@@ -89,7 +89,8 @@ def _is_mapping(field: FieldInfo) -> bool:
     return get_origin(field.annotation) is dict
 
 
-def _default(field: FieldInfo) -> str:
+def default_text(field: FieldInfo) -> str:
+    """What a field has without being set; `needed` where it must be."""
     if field.is_required():
         return "needed"
     value: Any = field.get_default(call_default_factory=True)
@@ -108,7 +109,7 @@ NAMES: Final[Mapping[Any, str]] = {
 BOUNDS: Final = (("gt", "above"), ("ge", "at least"), ("lt", "below"), ("le", "at most"))
 
 
-def _field_type(field: FieldInfo) -> str:
+def field_type(field: FieldInfo) -> str:
     """The type and the bounds of its value."""
     bounds = [
         f"{word} {getattr(rule, name)}"
@@ -136,7 +137,7 @@ def _type_text(annotation: Any) -> str:
 
 def _environment_rows() -> list[list[str]]:
     return [
-        [md.code(f"PITWIRE_{name.upper()}"), _field_type(field), _default(field), field.description or ""]
+        [md.code(f"PITWIRE_{name.upper()}"), field_type(field), default_text(field), field.description or ""]
         for name, field in ServiceSettings.model_fields.items()
     ]
 

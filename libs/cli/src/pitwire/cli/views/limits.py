@@ -20,6 +20,9 @@ from pitwire.common.errors import TransientError
 from pitwire.common.schemas.control import RiskMetrics
 from pitwire.common.schemas.limits import AccountLimits
 
+FIGURES: Final = ("equity", "cash", "start_of_day_equity", "peak_equity", "daily_pnl", "daily_loss_remaining")
+"""What the account stands at, of the newest risk metrics; null where nobody has reported yet."""
+
 APPLIED: Final = "select distinct on (account) * from limits order by account, oms_sequence desc"
 
 
@@ -64,8 +67,7 @@ def limits_document(
         "limits_version": limits.limits_version,
         "source": "ledger" if applied else "configuration",
         "trading_state": metrics.trading_state if metrics else None,
-        "equity": metrics.equity if metrics else None,
-        "daily_loss_remaining": metrics.daily_loss_remaining if metrics else None,
+        **{name: getattr(metrics, name, None) for name in FIGURES},
         "limits": rows,
         "instruments_allowed": list(limits.instruments_allowed),
         "instruments_restricted": list(limits.instruments_restricted),
@@ -105,6 +107,7 @@ def _table(document: dict[str, Any]) -> Table:
     )
     allowed = ", ".join(document["instruments_allowed"])
     rows += (("instruments_allowed", allowed, "-"),)
+    rows += tuple((name, "", "-" if document[name] is None else money(document[name])) for name in FIGURES)
     return Table(title, (Column("limit"), Column("at most", right=True), Column("now", right=True)), rows, "")
 
 
