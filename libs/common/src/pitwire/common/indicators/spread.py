@@ -9,18 +9,19 @@ from typing import Final, NamedTuple
 from pitwire.common.indicators.averages import RENEWAL_UPDATES_MIN, Wilder, at_least
 
 
-class _Moments:
-    """Mean and sum of squared deviations of the last `length` values (Welford's update with the oldest replaced).
+class StandardDeviation:
+    """Population standard deviation of the last `length` values, as TA-Lib and Bollinger define it, and their mean.
 
-    Distances from a recent price, not prices, are summed, and the figures are made anew at intervals: a deviation of 1
-    on a price of 60,000 keeps its digits however long the stream is. A window of equal values has exactly no deviation,
-    so that a frozen price is never a z-score made of rounding.
+    Welford's update with the oldest replaced. Distances from a recent price, not prices, are summed, and the sums are
+    made anew at intervals: a deviation of 1 on a price of 60,000 keeps its digits however long the stream is. A window
+    of equal values has exactly no deviation, so that a frozen price is never a z-score made of rounding.
     """
 
-    __slots__ = ("_equal", "_full", "_left", "_newest", "_offset", "_origin", "_squares", "_window", "length")
+    __slots__ = ("_equal", "_full", "_left", "_newest", "_offset", "_origin", "_squares", "_window", "length", "value")
 
     def __init__(self, length: int) -> None:
         self.length: Final = at_least(2, name="length", value=length)
+        self.value: float | None = None
         self._window: deque[float] = deque(maxlen=length)
         self._origin = 0.0
         self._offset = 0.0
@@ -31,11 +32,14 @@ class _Moments:
         self._left = length
 
     @property
+    def warm_up(self) -> int:
+        return self.length
+
+    @property
     def mean(self) -> float:
         return self._origin + self._offset
 
     def update(self, value: float) -> float | None:
-        """Standard deviation of the population, as TA-Lib and Bollinger define it; None until the window is full."""
         window = self._window
         if value == self._newest:
             self._equal += 1
@@ -47,12 +51,14 @@ class _Moments:
             window.append(value)
             self._offset = offset = before + step / self.length
             self._squares = squares = self._squares + step * (2.0 * (value - self._origin) - step - offset - before)
-            return sqrt(squares / self.length) if squares > 0.0 and self._equal < self.length else 0.0
+            self.value = found = sqrt(squares / self.length) if squares > 0.0 and self._equal < self.length else 0.0
+            return found
         window.append(value)
         if self._left:
             return None
         self._renew()
-        return sqrt(self._squares / self.length) if self._equal < self.length else 0.0
+        self.value = sqrt(self._squares / self.length) if self._equal < self.length else 0.0
+        return self.value
 
     def distance(self, value: float) -> float:
         """Of `value` from the mean, without the rounding that subtracting the mean itself would bring."""
@@ -66,32 +72,13 @@ class _Moments:
         self._squares = fsum([(each - self.mean) ** 2 for each in self._window])
 
 
-class StandardDeviation:
-    """Population standard deviation of the last `length` values."""
-
-    __slots__ = ("_moments", "length", "value")
-
-    def __init__(self, length: int) -> None:
-        self._moments = _Moments(length)
-        self.length: Final = length
-        self.value: float | None = None
-
-    @property
-    def warm_up(self) -> int:
-        return self.length
-
-    def update(self, value: float) -> float | None:
-        self.value = deviation = self._moments.update(value)
-        return deviation
-
-
 class ZScore:
     """How many standard deviations the newest value is from the mean of the last `length`; 0 when all are equal."""
 
-    __slots__ = ("_moments", "length", "value")
+    __slots__ = ("_spread", "length", "value")
 
     def __init__(self, length: int) -> None:
-        self._moments = _Moments(length)
+        self._spread = StandardDeviation(length)
         self.length: Final = length
         self.value: float | None = None
 
@@ -100,9 +87,9 @@ class ZScore:
         return self.length
 
     def update(self, value: float) -> float | None:
-        deviation = self._moments.update(value)
+        deviation = self._spread.update(value)
         if deviation is not None:
-            self.value = self._moments.distance(value) / deviation if deviation else 0.0
+            self.value = self._spread.distance(value) / deviation if deviation else 0.0
         return self.value
 
 
@@ -118,13 +105,13 @@ class Bands(NamedTuple):
 class Bollinger:
     """Mean of the last `length` values and a band of `deviations` population standard deviations around it."""
 
-    __slots__ = ("_moments", "deviations", "length", "value")
+    __slots__ = ("_spread", "deviations", "length", "value")
 
     def __init__(self, length: int, deviations: float = 2.0) -> None:
         if not deviations > 0:
             msg = f"deviations is {deviations}, expected more than 0"
             raise ValueError(msg)
-        self._moments = _Moments(length)
+        self._spread = StandardDeviation(length)
         self.length: Final = length
         self.deviations: Final = deviations
         self.value: Bands | None = None
@@ -134,10 +121,10 @@ class Bollinger:
         return self.length
 
     def update(self, value: float) -> Bands | None:
-        deviation = self._moments.update(value)
+        deviation = self._spread.update(value)
         if deviation is not None:
             width = self.deviations * deviation
-            mean = self._moments.mean
+            mean = self._spread.mean
             self.value = Bands(mean - width, mean, mean + width, deviation)
         return self.value
 
