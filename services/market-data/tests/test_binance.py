@@ -152,8 +152,7 @@ def feed_of(venue: StandIn, *symbols: str, silence_max_ms: int = 10_000, history
         silence_max_ms=silence_max_ms,
         history_candles=history,
     )
-    intervals = {f"{symbol}.sim": ("1m",) for symbol in config.instruments}
-    return BinanceFeed("sim", config, intervals, SystemClock(), lambda: 0.0)
+    return BinanceFeed("sim", config, SystemClock(), lambda: 0.0)
 
 
 @pytest.fixture

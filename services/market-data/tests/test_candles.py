@@ -161,14 +161,17 @@ def test_whatever_comes_open_times_rise_and_no_candle_is_lost_that_history_has(s
     assert not minutes or minutes[-1] >= clock
 
 
-@pytest.mark.parametrize(("interval", "seconds"), [("1s", 1), ("1m", 60), ("15m", 900), ("4h", 14_400), ("1d", 86_400)])
+@pytest.mark.parametrize(
+    ("interval", "seconds"),
+    [("1s", 1), ("1m", 60), ("15m", 900), ("7m", 420), ("4h", 14_400), ("1d", 86_400), ("1w", 604_800)],
+)
 def test_intervals_have_a_length(interval: str, seconds: int) -> None:
     assert interval_ns(interval) == seconds * 1_000_000_000
 
 
-@pytest.mark.parametrize("interval", ["", "m", "0m", "1w", "1M", "7m", "1.5h", "-1m", "2d", "99999m"])
+@pytest.mark.parametrize("interval", ["", "m", "0m", "2w", "1M", "8d", "1.5h", "-1m", "٣m", "99999m"])
 def test_an_interval_that_cannot_be_is_refused(interval: str) -> None:
-    with pytest.raises(UsageError, match="must be a number and s, m, h or d that divides a day"):
+    with pytest.raises(UsageError, match="must be a number and s, m, h, d or w, from 1s to 1w"):
         interval_ns(interval)
 
 
@@ -177,7 +180,7 @@ def test_an_interval_that_cannot_be_is_refused(interval: str) -> None:
     [
         ({"high": Decimal(99)}, "low 101 and high 99 do not hold open 101 and close 101"),
         ({"low": Decimal(102)}, "low 102 and high 101 do not hold"),
-        ({"open_time_ns": 1}, "open time 1 is not a multiple of 1m"),
+        ({"open_time_ns": 1}, "open time 1 is not where a candle of 1m opens"),
     ],
 )
 def test_a_candle_that_cannot_be_has_a_fault(changed: dict[str, Any], reason: str) -> None:

@@ -28,11 +28,11 @@ def feed(*, connected: bool = True) -> FeedCore:
 
 
 def trade(trade_id: int, price: str = "100", *, at: int = START, instrument: str = BTC) -> TradeTick:
-    return TradeTick(instrument, trade_id, Decimal(price), Decimal(1), Side.BUY, at)
+    return TradeTick(instrument, trade_id, price, "1", Side.BUY, at)
 
 
 def quote(bid: str = "99", ask: str = "101", *, update_id: int = 1, instrument: str = BTC) -> QuoteTick:
-    return QuoteTick(instrument, update_id, Decimal(bid), Decimal(2), Decimal(ask), Decimal(3))
+    return QuoteTick(instrument, update_id, bid, "2", ask, "3")
 
 
 def bar(minute: int, price: str = "100", *, high: str | None = None) -> Bar:
@@ -140,17 +140,17 @@ def test_one_price_ten_times_off_is_suspect_and_the_next_is_not(spike: str) -> N
 
 def test_a_new_price_level_is_believed_when_trades_and_quotes_agree_on_it() -> None:
     collar = Collar()
-    assert collar.on_trade(Decimal(100))
-    judged = [collar.on_trade(Decimal(300)), collar.on_quote(Decimal(301)), collar.on_trade(Decimal(302))]
+    assert collar.on_trade(100)
+    judged = [collar.on_trade(300), collar.on_quote(301), collar.on_trade(302)]
     assert judged == [False, False, True]
-    assert collar.on_quote(Decimal(303))
-    assert not collar.on_trade(Decimal(100))
+    assert collar.on_quote(303)
+    assert not collar.on_trade(100)
 
 
 def test_a_new_level_told_by_one_stream_alone_is_never_believed() -> None:
     collar = Collar()
-    collar.on_quote(Decimal(100))
-    assert not any(collar.on_trade(Decimal(300)) for _ in range(50))
+    collar.on_quote(100)
+    assert not any(collar.on_trade(300) for _ in range(50))
 
 
 def test_one_stamp_from_the_future_does_not_make_everything_else_late() -> None:

@@ -34,8 +34,8 @@ def test_every_instrument_has_the_base_interval_and_those_of_its_strategies() ->
 
 
 def test_an_interval_that_is_none_is_named_with_its_place() -> None:
-    with pytest.raises(ConfigError, match=r"strategies\.one\.interval: interval '7m' must be"):
-        intervals_of(config(interval="7m"))
+    with pytest.raises(ConfigError, match=r"strategies\.one\.interval: interval '7x' must be"):
+        intervals_of(config(interval="7x"))
 
 
 def test_a_strategy_on_an_instrument_that_is_not_followed_is_named() -> None:

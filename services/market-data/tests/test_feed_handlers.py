@@ -12,15 +12,19 @@ from prometheus_client import CollectorRegistry
 from pitwire.common import codec, subjects
 from pitwire.common.bus.memory import MemoryServer
 from pitwire.common.bus.port import Record
-from pitwire.common.enums import Side, VenueState
-from pitwire.common.schemas.market import Candle, Instrument, Quote, Trade, VenueStatus
+from pitwire.common.enums import DataQuality, Side, VenueState
+from pitwire.common.order_book import OrderBook
+from pitwire.common.schemas.market import BookUpdate, Candle, Instrument, Quote, Trade, VenueStatus
 from pitwire.common.telemetry import Tracing
 from pitwire.common.testing.shell import FakeShell
-from pitwire.market_data import handlers
 from pitwire.market_data.adapters.memory import MemoryFeed
+from pitwire.market_data.core.depth import Diff, Snapshot
 from pitwire.market_data.core.feed import FeedCore
+from pitwire.market_data.core.quality import Flag
 from pitwire.market_data.core.ticks import Bar, QuoteTick, TimeTick, TradeTick
-from pitwire.market_data.handlers import Metrics, VenueHandlers
+from pitwire.market_data.handlers import candle_writer, venue
+from pitwire.market_data.handlers.metrics import Metrics
+from pitwire.market_data.handlers.venue import VenueHandlers
 
 BTC = "BTC-USDT.sim"
 MINUTE = 60_000_000_000
@@ -35,7 +39,7 @@ class World:
         self.server = server
         self.shell = FakeShell(server)
         self.feed = MemoryFeed((BTC,))
-        self.core = FeedCore("sim", epoch, {BTC: ("1m",)}, silence_max_ns=SILENCE)
+        self.core = FeedCore("sim", epoch, {BTC: ("1m",)}, silence_max_ns=SILENCE, books={BTC})
         self.ready_told = 0
         tracing, metrics = Tracing(), Metrics(CollectorRegistry())
         self.handlers = VenueHandlers(self.core, self.feed, self.shell, metrics, tracing, self._ready_changed)
@@ -49,7 +53,12 @@ class World:
     async def start(self) -> None:
         await self.handlers.publish_instruments()
         await self.handlers.resume({BTC: ("1m",)})
-        work = (self.handlers.write_candles(), self.handlers.read_history(), self.feed.run(self.handlers))
+        work = (
+            self.handlers.write_candles(),
+            self.handlers.read_history(),
+            self.handlers.read_books(),
+            self.feed.run(self.handlers),
+        )
         self._tasks = [asyncio.create_task(each) for each in work]
         await self.settle()
 
@@ -77,7 +86,7 @@ class World:
         ]
         return " ".join(f"{(c.open_time_ns - START) // MINUTE}{'b' * c.backfilled}" for c in stored)
 
-    def last(self, model: type[Trade | Quote | VenueStatus]) -> list[Record]:
+    def last(self, model: type[Trade | Quote | BookUpdate | VenueStatus]) -> list[Record]:
         return [record for record in self.heard if record.schema == model.schema_name()]
 
 
@@ -107,8 +116,8 @@ def bar(minute: int) -> Bar:
 
 async def test_ticks_go_out_as_core_messages_with_quality_and_a_trace(world: World) -> None:
     await world.start()
-    world.feed.say(TradeTick(BTC, 7, Decimal(100), Decimal(1), Side.BUY, START), recv_ns=5)
-    world.feed.say(QuoteTick(BTC, 1, Decimal(99), Decimal(1), Decimal(101), Decimal(1)), recv_ns=6)
+    world.feed.say(TradeTick(BTC, 7, "100", "1", Side.BUY, START), recv_ns=5)
+    world.feed.say(QuoteTick(BTC, 1, "99", "1", "101", "1"), recv_ns=6)
     await world.settle()
     trades, quotes = world.last(Trade), world.last(Quote)
     assert [record.subject for record in trades + quotes] == [subjects.trade(BTC), subjects.quote(BTC)]
@@ -204,11 +213,11 @@ async def test_a_lost_answer_or_request_stores_a_candle_exactly_once(world: Worl
 async def test_candles_wait_for_a_bus_that_is_away_and_ticks_do_not(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handlers, "APPEND_WAIT_S", 0)
+    monkeypatch.setattr(candle_writer, "APPEND_WAIT_S", 0)
     await world.start()
     world.shell.bus.disconnect()
     world.feed.say(bar(0))
-    world.feed.say(TradeTick(BTC, 7, Decimal(100), Decimal(1), Side.BUY, START))
+    world.feed.say(TradeTick(BTC, 7, "100", "1", Side.BUY, START))
     await world.feed.said()
     await world.settle()
     assert (world.candles(), world.last(Trade)) == ("", [])
@@ -221,7 +230,7 @@ async def test_candles_wait_for_a_bus_that_is_away_and_ticks_do_not(
 async def test_history_that_fails_is_asked_for_again_and_live_candles_wait(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(handlers, "HISTORY_WAIT_S", 0)
+    monkeypatch.setattr(venue, "HISTORY_WAIT_S", 0)
     world.feed.failures = 3
     world.feed.bars = [bar(0), bar(1)]
     await world.start()
@@ -280,7 +289,7 @@ async def test_a_frame_that_cannot_be_read_is_set_aside_with_place_and_reason(wo
 
 
 async def test_market_time_waits_for_candles_not_yet_stored(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handlers, "APPEND_WAIT_S", 0)
+    monkeypatch.setattr(candle_writer, "APPEND_WAIT_S", 0)
     await world.start()
     reached: list[int] = []
 
@@ -290,9 +299,82 @@ async def test_market_time_waits_for_candles_not_yet_stored(world: World, monkey
     monkeypatch.setattr(world.shell, "progress", progress)
     world.shell.bus.disconnect()
     world.feed.say(bar(0))
-    world.feed.say(TradeTick(BTC, 7, Decimal(100), Decimal(1), Side.BUY, START + MINUTE))
+    world.feed.say(TradeTick(BTC, 7, "100", "1", Side.BUY, START + MINUTE))
     await world.feed.said()
     assert reached == []
     world.shell.bus.reconnect()
     await world.settle()
     assert reached == [START + MINUTE]
+
+
+def diff(first: int, last: int, bid: str) -> Diff:
+    return Diff(BTC, first, last, [[bid, "1.0"]], [["200.0", "2.0"]], START)
+
+
+def snapshot(last: int) -> Snapshot:
+    return Snapshot(BTC, last, [["90.0", "1.0"]], [["210.0", "1.0"]])
+
+
+async def test_a_book_goes_out_whole_then_as_diffs_and_a_reader_of_both_has_the_venues_book(world: World) -> None:
+    world.feed.books.append(snapshot(10))
+    await world.start()
+    for each in (diff(10, 11, "91.0"), diff(12, 12, "92.0"), diff(13, 15, "93.0")):
+        world.feed.say(each, recv_ns=START)
+    await world.settle()
+    reader, shown = OrderBook(BTC), list[bool]()
+    for record in world.last(BookUpdate):
+        assert record.subject == subjects.book(BTC)
+        shown.append(reader.on_update(codec.decode(BookUpdate, record.data, subject="")))
+    assert shown[0]
+    assert all(shown)
+    assert [str(level.price) for level in reader.bids(9)] == ["93.0", "92.0", "91.0", "90.0"]
+    assert world.core.snapshot_requests() == []
+
+
+async def test_a_gap_is_said_at_once_and_the_book_comes_back_with_a_new_snapshot(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(venue, "BOOK_WAIT_S", 0)
+    world.feed.books.append(snapshot(10))
+    await world.start()
+    world.feed.say(diff(10, 11, "91.0"))
+    await world.settle()
+    world.feed.books.extend([snapshot(12), snapshot(20)])
+    world.feed.say(diff(14, 20, "95.0"))
+    await world.settle()
+    updates = [codec.decode(BookUpdate, record.data, subject="") for record in world.last(BookUpdate)]
+    assert [(u.quality, u.snapshot) for u in updates] == [
+        (DataQuality.OK, True),
+        (DataQuality.GAP, False),
+        (DataQuality.OK, True),
+    ]
+    assert updates[-1].last_update_id == 20
+    assert world.feed.book_requests == 3
+    assert world.core.flagged[Flag.GAP] == 1
+
+
+async def test_an_interrupted_stream_takes_books_out_of_use_and_status_says_so(world: World) -> None:
+    world.feed.books.append(snapshot(10))
+    await world.start()
+    world.feed.say(diff(10, 11, "91.0"))
+    await world.settle()
+    world.feed.drop()
+    await world.settle()
+    last = codec.decode(BookUpdate, world.last(BookUpdate)[-1].data, subject="")
+    assert (last.quality, last.bids, last.asks) == (DataQuality.STALE, (), ())
+    status = codec.decode(VenueStatus, world.last(VenueStatus)[-1].data, subject="")
+    assert status.unsynced_books == (BTC,)
+
+
+async def test_a_book_that_cannot_be_fetched_is_told_and_asked_for_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(venue, "BOOK_WAIT_S", 0)
+    await world.start()
+    world.feed.say(diff(10, 11, "91.0"))
+    await world.settle()
+    assert world.alerts()[0] == "BOOK_NOT_READ"
+    assert world.last(BookUpdate) == []
+    world.feed.books.append(snapshot(10))
+    await world.settle()
+    assert len(world.last(BookUpdate)) == 1

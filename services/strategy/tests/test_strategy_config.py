@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pitwire.common.errors import ConfigError
-from pitwire.strategy.config import Config, check_instruments, spec_of
+from pitwire.strategy.config import Config, check_books, check_instruments, spec_of
 
 FILE = Path(__file__).parents[3] / "pitwire.toml"
 
@@ -28,3 +28,12 @@ def test_a_strategy_on_an_instrument_that_nobody_follows_is_refused(monkeypatch:
     strange = config.strategies["momentum"].model_copy(update={"instruments": ("XRP-USDT.sim",)})
     with pytest.raises(ConfigError, match=r"strategies\.odd\.instruments: XRP-USDT\.sim is not followed"):
         check_instruments(config.model_copy(update={"strategies": {"odd": strange}}))
+
+
+def test_a_strategy_that_wants_a_book_that_nobody_follows_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PITWIRE_CONFIG", str(FILE))
+    config = Config.from_env().pitwire
+    with pytest.raises(ConfigError, match=r"venues\.sim\.books: momentum has on_book and wants the book of BTC-USDT"):
+        check_books(config, "momentum")
+    sim = config.venues["sim"].model_copy(update={"books": config.venues["sim"].instruments})
+    check_books(config.model_copy(update={"venues": {"sim": sim}}), "momentum")

@@ -48,9 +48,20 @@ class VenueConfig(Section):
     ws: Url = Field(description="base address of market streams, without /stream")
     ws_api: Url = Field(description="full address of the WebSocket API")
     instruments: Annotated[tuple[Symbol, ...], Field(min_length=1, description="symbols to follow, BTC-USDT")]
+    books: tuple[Symbol, ...] = Field(default=(), description="those of them whose order book is followed")
+    clock_skew_max_ms: int | None = Field(
+        default=None, ge=0, description="how far its clock may be ahead; unset: 500, in paper mode not compared"
+    )
     recv_window_ms: int = Field(default=2000, gt=0, le=2000, description="how long a signed order may travel")
     silence_max_ms: int = Field(default=10_000, ge=500, description="no frame for so long: connect again")
     history_candles: int = Field(default=500, ge=0, le=1000, description="closed candles fetched at the start")
+
+    @model_validator(mode="after")
+    def _books_are_followed(self) -> Self:
+        if unknown := [symbol for symbol in self.books if symbol not in self.instruments]:
+            msg = f"books: {', '.join(unknown)} must be among the instruments"
+            raise ValueError(msg)
+        return self
 
 
 class VenueAccountConfig(Section):

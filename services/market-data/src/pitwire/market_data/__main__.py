@@ -7,7 +7,9 @@ from pitwire.common.service import Service, run
 from pitwire.market_data.adapters.binance import BinanceFeed
 from pitwire.market_data.config import Config
 from pitwire.market_data.core.feed import FeedCore
-from pitwire.market_data.handlers import Metrics, VenueHandlers
+from pitwire.market_data.core.quality import Divergence
+from pitwire.market_data.handlers.metrics import Metrics
+from pitwire.market_data.handlers.venue import VenueHandlers
 
 
 def random_fraction() -> float:
@@ -23,14 +25,23 @@ async def main() -> int:
         async with Service("market-data", config.service, config_hash=config.pitwire.config_hash) as service:
             metrics = Metrics(service.registry)
             venues: list[VenueHandlers] = []
+            peers = Divergence()
 
             def ready_changed() -> None:
                 service.set_ready(all(venue.is_ready for venue in venues))
 
             for name, venue in config.pitwire.venues.items():
                 intervals = config.intervals[name]
-                core = FeedCore(name, service.instance, intervals, silence_max_ns=venue.silence_max_ms * NS_PER_MS)
-                feed = BinanceFeed(name, venue, intervals, service.clock, random_fraction)
+                core = FeedCore(
+                    name,
+                    service.instance,
+                    intervals,
+                    silence_max_ns=venue.silence_max_ms * NS_PER_MS,
+                    skew_max_ns=config.skew_max_ns(venue),
+                    books=config.books(name),
+                    peers=peers,
+                )
+                feed = BinanceFeed(name, venue, service.clock, random_fraction)
                 feeds.append(feed)
                 venues.append(VenueHandlers(core, feed, service, metrics, service.tracing, ready_changed))
             for (name, intervals), handlers, feed in zip(config.intervals.items(), venues, feeds, strict=True):
@@ -38,6 +49,7 @@ async def main() -> int:
                 await handlers.resume(intervals)
                 service.spawn(f"candles {name}", handlers.write_candles())
                 service.spawn(f"history {name}", handlers.read_history())
+                service.spawn(f"books {name}", handlers.read_books())
                 service.spawn(f"instruments {name}", handlers.refresh_instruments())
                 service.spawn(f"status {name}", handlers.report_status())
                 service.spawn(f"feed {name}", feed.run(handlers))

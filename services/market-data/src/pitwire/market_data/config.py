@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-from pitwire.common.config import PitwireConfig, ServiceSettings, load_config
+from pitwire.common.clock import NS_PER_MS
+from pitwire.common.config import Mode, PitwireConfig, ServiceSettings, VenueConfig, load_config
 from pitwire.common.errors import ConfigError, UsageError
 from pitwire.common.ids import instrument_id
+from pitwire.market_data.core.candle_lines import BASE_INTERVAL
 from pitwire.market_data.core.ticks import interval_ns
 
-BASE_INTERVAL = "1m"
-"""Followed for every instrument, whoever needs it: rows of `candles`, warm-up of strategies added later."""
+SKEW_MAX_MS: Final = 500
+"""Where clocks are compared and nothing is configured: beyond it nothing can be signed in time either."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,16 @@ class Config:
     def from_env(cls) -> Config:
         config = load_config()
         return cls(ServiceSettings.from_env(), config, intervals_of(config))
+
+    def skew_max_ns(self, venue: VenueConfig) -> int | None:
+        """How far a venue's clock may be ahead of ours. None in paper mode unless set: a market may be replayed."""
+        if venue.clock_skew_max_ms is not None:
+            return venue.clock_skew_max_ms * NS_PER_MS
+        return None if self.pitwire.run.mode is Mode.PAPER else SKEW_MAX_MS * NS_PER_MS
+
+    def books(self, venue: str) -> frozenset[str]:
+        """The instruments of a venue whose book is followed."""
+        return frozenset(instrument_id(symbol, venue) for symbol in self.pitwire.venues[venue].books)
 
 
 def intervals_of(config: PitwireConfig) -> dict[str, dict[str, tuple[str, ...]]]:

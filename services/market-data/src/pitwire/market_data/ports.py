@@ -7,6 +7,7 @@ from typing import Protocol
 
 from pitwire.common.schemas.market import Instrument
 from pitwire.market_data.core.candles import HistoryRequest
+from pitwire.market_data.core.depth import Snapshot
 from pitwire.market_data.core.ticks import Bar, Tick
 
 
@@ -34,6 +35,10 @@ class Feed(Protocol):
 
     async def history(self, request: HistoryRequest, sink: Sink) -> list[Bar]:
         """Candles that `request` wants, oldest first, the newest perhaps still open; `TransientError` as above."""
+        ...
+
+    async def book(self, instrument_id: str) -> Snapshot:
+        """The venue's book now; `TransientError` as above."""
         ...
 
     async def run(self, sink: Sink) -> None:

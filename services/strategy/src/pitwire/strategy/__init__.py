@@ -2,19 +2,21 @@
 
 from pitwire.common.enums import OrderType, Side, TimeInForce
 from pitwire.common.fills import Fill
+from pitwire.common.order_book import OrderBook
 from pitwire.common.order_state import OrderState
-from pitwire.common.schemas.market import BookUpdate, Candle, Quote, Trade
+from pitwire.common.schemas.market import BookLevel, Candle, Quote, Trade
 from pitwire.strategy.core.api import Answer, Cancel, Decision, Hold, Order, Params, Portfolio, Target
 
 __all__ = [
     "Answer",
-    "BookUpdate",
+    "BookLevel",
     "Cancel",
     "Candle",
     "Decision",
     "Fill",
     "Hold",
     "Order",
+    "OrderBook",
     "OrderState",
     "OrderType",
     "Params",

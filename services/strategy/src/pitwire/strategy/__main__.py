@@ -9,7 +9,7 @@ from pitwire.common.instruments import InstrumentRegistry
 from pitwire.common.portfolio import AccountState
 from pitwire.common.service import Service, run
 from pitwire.strategy.adapters.loader import load_strategy
-from pitwire.strategy.config import Config, spec_of
+from pitwire.strategy.config import Config, check_books, spec_of
 from pitwire.strategy.core.desk import Desk
 from pitwire.strategy.core.runner import Runner
 from pitwire.strategy.handlers.journal import JournalReader
@@ -34,6 +34,9 @@ def build_desks(config: Config, registry: InstrumentRegistry) -> list[Desk]:
             )
             for strategy_name, strategy in config.pitwire.strategies_of(name).items()
         ]
+        for runner in runners:
+            if runner.wants("on_book"):
+                check_books(config.pitwire, runner.spec.name)
         if runners:
             desks.append(Desk(state, runners))
     return desks

@@ -41,6 +41,16 @@ def check_instruments(config: PitwireConfig) -> None:
                 )
 
 
+def check_books(config: PitwireConfig, name: str) -> None:
+    """`ConfigError` for a strategy with `on_book` where no book is followed: it would hear nothing."""
+    for instrument in config.strategies[name].instruments:
+        venue, symbol = venue_of(instrument), symbol_of(instrument)
+        if symbol not in config.venues[venue].books:
+            raise ConfigError(
+                where=f"venues.{venue}.books", what=f"{name} has on_book and wants the book of {symbol}; add it here"
+            )
+
+
 def spec_of(name: str, strategy: StrategyConfig) -> Spec:
     """What the core needs of one configured instance."""
     return Spec(

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from pitwire.cli.reference import markdown as md
 from pitwire.common.telemetry import ShellMetrics
 from pitwire.execution.handlers.metrics import Metrics as ExecutionMetrics
-from pitwire.market_data.handlers import Metrics as MarketDataMetrics
+from pitwire.market_data.handlers.metrics import Metrics as MarketDataMetrics
 from pitwire.persistence.handlers.report import ShellReport
 from pitwire.strategy.handlers.outbox import Outbox
 from pitwire.venue_sim.handlers.metrics import exposition

@@ -188,4 +188,10 @@ class VenueStatus(Message):
     ts_event_ns: TimeNs
     ts_recv_ns: TimeNs
     stale_instruments: tuple[InstrumentRef, ...] = ()
+    unsynced_books: tuple[InstrumentRef, ...] = Field(default=(), description="followed, but not in sequence just now")
+    flagged: dict[Token, Count] = Field(default={}, description="messages not OK so far, by reason")
+    rejected: dict[Token, Count] = Field(default={}, description="messages not published so far, by reason")
+    delay_ms: int | None = Field(
+        default=None, description="least receive less event time since the status before; below 0: our clock is behind"
+    )
     detail: Text = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import aiohttp
@@ -15,9 +16,12 @@ from pitwire.common.errors import DecodeError, SymbolNotFound, UsageError
 from pitwire.common.ids import instrument_id
 from pitwire.common.schemas.market import Instrument
 from pitwire.market_data.adapters.backoff import Backoff
-from pitwire.market_data.adapters.binance_rest import BinanceRest
-from pitwire.market_data.adapters.frames import Notice, bar_of_row, definition_of, tick_of
+from pitwire.market_data.adapters.binance_rest import BinanceRest, VenueRefusal
+from pitwire.market_data.adapters.frames import Notice, bar_of_row, definition_of, snapshot_of, tick_of
+from pitwire.market_data.core.bars import BarBuilder, EmptyBars
+from pitwire.market_data.core.candle_lines import BASE_INTERVAL
 from pitwire.market_data.core.candles import HistoryRequest
+from pitwire.market_data.core.depth import Snapshot
 from pitwire.market_data.core.ticks import Bar, interval_ns
 from pitwire.market_data.ports import Sink
 
@@ -27,6 +31,14 @@ STREAMS_MAX: Final = 1_024
 
 KLINES_MAX: Final = 1_000
 """Rows of one answer, by the venue's rule."""
+
+DEPTH_LIMIT: Final = 1_000
+"""Levels of each side in a snapshot of a book."""
+
+NATIVE: Final = ("1s", "1m", "3m", "5m", "15m", "30m", "1h", "2h", "4h", "6h", "8h", "12h", "1d", "3d", "1w")
+"""Intervals the venue keeps candles of; others are made from the longest of these that fills them."""
+
+INVALID_INTERVAL: Final = -1120
 
 HISTORY_PAGES_MAX: Final = 100
 CONNECT_TIMEOUT_S: Final = 10.0
@@ -61,13 +73,12 @@ class BinanceFeed:
         self,
         venue: str,
         config: VenueConfig,
-        intervals: Mapping[str, tuple[str, ...]],
         clock: Clock,
         fraction: Callable[[], float],
     ) -> None:
         self._venue = venue
         self._config = config
-        self._intervals = intervals
+        self._books = frozenset(instrument_id(symbol, venue) for symbol in config.books)
         self._clock = clock
         self._rest = BinanceRest(config.rest, fraction)
         self._backoff = Backoff(fraction)
@@ -97,8 +108,27 @@ class BinanceFeed:
         return found
 
     async def history(self, request: HistoryRequest, sink: Sink) -> list[Bar]:
-        """See `Feed`; page by page, at most `HISTORY_PAGES_MAX` of them."""
-        wanted = self._config.history_candles + 1
+        """See `Feed`; nothing where the venue keeps no candles so short."""
+        kept = native_of(request.interval)
+        try:
+            if kept == request.interval:
+                return await self._klines(request, self._config.history_candles + 1, sink)
+            wanted = (self._config.history_candles + 1) * (interval_ns(request.interval) // interval_ns(kept)) + 1
+            parts = await self._klines(replace(request, interval=kept), wanted, sink)
+        except VenueRefusal as error:
+            if error.venue_code == INVALID_INTERVAL:
+                return []
+            raise
+        builder = BarBuilder(request.instrument_id, request.interval, EmptyBars.CARRY)
+        return [bar for part in parts for bar in builder.on_bar(part)]
+
+    async def book(self, instrument_id: str) -> Snapshot:
+        """See `Feed`."""
+        params = {"symbol": self._symbols[instrument_id], "limit": str(DEPTH_LIMIT)}
+        return snapshot_of(instrument_id, await self._rest.get("depth", params))
+
+    async def _klines(self, request: HistoryRequest, wanted: int, sink: Sink) -> list[Bar]:
+        """Page by page, at most `HISTORY_PAGES_MAX` of them; the newest ones in one page."""
         from_ns = request.from_ns
         params = {"symbol": self._symbols[request.instrument_id], "interval": request.interval}
         if request.until_ns is not None:
@@ -185,11 +215,16 @@ class BinanceFeed:
         return _Connection(socket, self._clock.monotonic_ns())
 
     def _streams(self) -> Sequence[str]:
-        """Trades, top of book and candles of every instrument."""
+        """Trades, top of book and base candles of every instrument, and the books that are followed."""
         streams = [
             f"{symbol.lower()}@{kind}"
             for name, symbol in self._symbols.items()
-            for kind in ("trade", "bookTicker", *(f"kline_{interval}" for interval in self._intervals[name]))
+            for kind in (
+                "trade",
+                "bookTicker",
+                f"kline_{BASE_INTERVAL}",
+                *(("depth@100ms",) if name in self._books else ()),
+            )
         ]
         if len(streams) > STREAMS_MAX:
             raise UsageError(
@@ -238,3 +273,11 @@ class BinanceFeed:
         with contextlib.suppress(TimeoutError, aiohttp.ClientError, OSError):
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await connection.socket.close()
+
+
+def native_of(interval: str) -> str:
+    """The interval itself where the venue keeps it, else the longest one that fills it."""
+    if interval in NATIVE:
+        return interval
+    length = interval_ns(interval)
+    return next(kept for kept in reversed(NATIVE) if length % interval_ns(kept) == 0)

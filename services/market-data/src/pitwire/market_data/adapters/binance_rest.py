@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import aiohttp
+import orjson
 
 from pitwire.common.errors import AnswerTimeout, ConnectionLost, RateLimited, VenueTrouble
 from pitwire.market_data.adapters.backoff import Backoff
@@ -19,6 +20,16 @@ RETRY_AFTER_MAX_S: Final = 300.0
 LIMITED: Final = frozenset({418, 429})
 
 
+class VenueRefusal(VenueTrouble):
+    """The venue will not answer this request, whoever asks again; `venue_code` says why."""
+
+    code = "VENUE_REFUSAL"
+
+    def __init__(self, text: str, venue_code: int) -> None:
+        super().__init__(text)
+        self.venue_code = venue_code
+
+
 class BinanceRest:
     """GET under one base address. One request at a time: a limit that was hit holds back all that follow."""
 
@@ -29,7 +40,7 @@ class BinanceRest:
         self._session: aiohttp.ClientSession | None = None
 
     async def get(self, path: str, params: Mapping[str, str]) -> Any:
-        """The parsed answer; the last `VenueTrouble` after `TRIES_MAX` failures, or at once when the venue refuses."""
+        """The parsed answer; the last `VenueTrouble` after `TRIES_MAX` failures, or `VenueRefusal` at once."""
         place = f"GET {path} of {self._base}"
         backoff, trouble = Backoff(self._fraction), VenueTrouble(place)
         async with self._lock:
@@ -47,10 +58,10 @@ class BinanceRest:
                     if status in LIMITED:
                         wait_s, trouble = retry_after_s, RateLimited(place=place, wait_s=retry_after_s)
                     else:
-                        wait_s = backoff.next_wait_s()
-                        trouble = VenueTrouble(f"{place}: HTTP {status}: {body[:200].decode(errors='replace')}")
+                        wait_s, text = backoff.next_wait_s(), body[:200].decode(errors="replace")
+                        trouble = VenueTrouble(f"{place}: HTTP {status}: {text}")
                         if 400 <= status < 500:
-                            break
+                            raise VenueRefusal(f"{place}: HTTP {status}: {text}", code_of(body))
                 if tried < TRIES_MAX:
                     await asyncio.sleep(wait_s)
         raise trouble
@@ -73,3 +84,12 @@ def retry_after(header: str | None) -> float:
     """Seconds to stay silent after a limit was hit."""
     named = float(header) if header and header.isdecimal() else RETRY_AFTER_DEFAULT_S
     return min(named, RETRY_AFTER_MAX_S)
+
+
+def code_of(body: bytes) -> int:
+    """The venue's code in a refusal; 0 where it names none."""
+    try:
+        code = orjson.loads(body).get("code")
+    except (orjson.JSONDecodeError, AttributeError):
+        return 0
+    return code if isinstance(code, int) else 0

@@ -3,16 +3,54 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+from pitwire.common.books import ZERO_MOST, Level
 from pitwire.common.errors import DecodeError
 
-NUMBER: Final = re.compile(r"[0-9]{1,20}(\.[0-9]{1,18})?")
-"""Plain decimals: no sign, no exponent, no NaN, and few enough digits for every schema."""
+NUMBER: Final = re.compile(r"(0|[1-9][0-9]{0,19})(\.[0-9]{1,18})?")
+"""Plain decimals: no sign, no exponent, no NaN, no leading zeros, and few enough digits for every schema."""
 
 TEXT_MAX: Final = 32
+
+
+LEVEL_DIGITS: Final = b"0123456789"
+SHAPES_MAX: Final = 10_000
+
+
+def is_plain(text: object) -> bool:
+    """A plain decimal as text."""
+    return type(text) is str and NUMBER.fullmatch(text) is not None
+
+
+def shape_of(raw: bytes) -> bytes:
+    """A frame without its digits and without levels that are two decimals with a point: what is left is its form.
+
+    Two frames of one form differ in numbers only, so what was found of one holds for the other, but for numbers that
+    begin or end with their point and for their length.
+    """
+    return raw.translate(None, LEVEL_DIGITS).replace(b'[".","."],', b"").replace(b'[".","."]', b"")
+
+
+class Shapes:
+    """Forms of frames whose levels were checked one by one: the next frame of that form need not be.
+
+    Checking every level of a busy book costs more than parsing it; this costs a few copies of the frame.
+    """
+
+    def __init__(self) -> None:
+        self._known: set[bytes] = set()
+
+    def are_sound(self, raw: bytes) -> bool:
+        """Every level of the frame is two plain decimals, proved by a frame before it."""
+        return b'".' not in raw and b'."' not in raw and shape_of(raw) in self._known
+
+    def add(self, raw: bytes) -> None:
+        """Its levels were checked."""
+        if len(self._known) < SHAPES_MAX:
+            self._known.add(shape_of(raw))
 
 
 class Fields:
@@ -24,18 +62,27 @@ class Fields:
         self._place = place
         self._members = members
 
-    def number(self, name: str) -> Decimal:
-        """Zero or more; venues write decimals as text."""
+    def has(self, name: str) -> bool:
+        return name in self._members
+
+    def number_text(self, name: str) -> str:
+        """Zero or more; venues write decimals as text, and as text they go on."""
         text = self._members.get(name)
         if type(text) is not str or NUMBER.fullmatch(text) is None:
             raise self._refusal(name, "a plain decimal number as text", text)
-        return Decimal(text)
+        return text
+
+    def positive_text(self, name: str) -> str:
+        text = self.number_text(name)
+        if text <= ZERO_MOST:
+            raise DecodeError(subject=self._place, reason=f"{name}: is 0, expected more than 0")
+        return text
+
+    def number(self, name: str) -> Decimal:
+        return Decimal(self.number_text(name))
 
     def positive(self, name: str) -> Decimal:
-        number = self.number(name)
-        if not number:
-            raise DecodeError(subject=self._place, reason=f"{name}: is 0, expected more than 0")
-        return number
+        return Decimal(self.positive_text(name))
 
     def count(self, name: str, *, least: int = 0, most: int = 2**63 - 1) -> int:
         """An integer in these bounds; true and false are none."""
@@ -62,6 +109,19 @@ class Fields:
         if type(value) is not dict:
             raise self._refusal(name, "an object", value)
         return Fields(f"{self._place} {name}", value)
+
+    def levels(self, name: str, *, are_sound: bool = False) -> Sequence[Level]:
+        """Price and quantity pairs; with `are_sound` known to be ones."""
+        rows = self._members.get(name)
+        if type(rows) is not list:
+            raise self._refusal(name, "a list of levels", rows)
+        if not are_sound:
+            for row in rows:
+                if type(row) is not list or len(row) != 2 or not (is_plain(row[0]) and is_plain(row[1])):
+                    raise self._refusal(name, "levels of price and quantity as plain decimals", row)
+                if row[0] <= ZERO_MOST:
+                    raise self._refusal(name, "prices of more than 0", row)
+        return rows
 
     def _refusal(self, name: str, expected: str, value: object) -> DecodeError:
         found = "missing" if name not in self._members else f"this {type(value).__name__} cannot be"

@@ -19,7 +19,8 @@ from pitwire.common.ids import instrument_id
 from pitwire.common.schemas.base import Asset, NonNegative, Positive, Token
 from pitwire.common.schemas.market import Instrument
 from pitwire.common.units import NS_PER_MS
-from pitwire.market_data.adapters.fields import Fields
+from pitwire.market_data.adapters.fields import Fields, Shapes
+from pitwire.market_data.core.depth import Diff, Snapshot
 from pitwire.market_data.core.ticks import Bar, QuoteTick, Tick, TimeTick, TradeTick
 
 ANSWER_BYTES_MAX: Final = 32 * 1024 * 1024
@@ -65,6 +66,10 @@ KlineRow: Final = TypeAdapter(
 )
 
 
+_SHAPES: Final = Shapes()
+"""A memory of what was checked, as a cache is: it changes no answer."""
+
+
 def decode_json(place: str, data: bytes | str) -> Any:
     """The parsed frame or answer; `DecodeError` names the place."""
     if len(data) > ANSWER_BYTES_MAX:
@@ -95,12 +100,14 @@ def tick_of(data: bytes, known: Mapping[str, str]) -> Tick | Notice | None:
     stream = frame.get("stream")
     if not isinstance(stream, str):
         raise DecodeError(subject="stream", reason="no stream is named")
-    return _tick(stream, body, known)
+    return _tick(stream, body, known, data)
 
 
-def _tick(stream: str, body: dict[str, Any], known: Mapping[str, str]) -> Tick | None:
+def _tick(stream: str, body: dict[str, Any], known: Mapping[str, str], raw: bytes) -> Tick | None:
     fields = Fields(stream, body)
     kind = stream.partition("@")[2]
+    if kind.startswith("depth@") or kind == "depth":
+        return _diff(fields, known, raw)
     if kind == "trade":
         return _trade(fields, known)
     if kind == "bookTicker":
@@ -118,8 +125,8 @@ def _trade(fields: Fields, known: Mapping[str, str]) -> TradeTick | None:
     return TradeTick(
         instrument,
         fields.count("t"),
-        fields.positive("p"),
-        fields.positive("q"),
+        fields.positive_text("p"),
+        fields.positive_text("q"),
         Side.SELL if fields.flag("m") else Side.BUY,
         fields.count("T", least=1, most=MS_MAX) * NS_PER_MS,
     )
@@ -132,10 +139,42 @@ def _quote(fields: Fields, known: Mapping[str, str]) -> QuoteTick | None:
     return QuoteTick(
         instrument,
         fields.count("u"),
-        fields.positive("b"),
-        fields.number("B"),
-        fields.positive("a"),
-        fields.number("A"),
+        fields.positive_text("b"),
+        fields.number_text("B"),
+        fields.positive_text("a"),
+        fields.number_text("A"),
+    )
+
+
+def _diff(fields: Fields, known: Mapping[str, str], raw: bytes) -> Diff | None:
+    """`U` to `u`: the updates in it; `pu`: the last one of the diff before, which only futures tell."""
+    instrument = known.get(fields.text("s"))
+    if instrument is None:
+        return None
+    are_sound = _SHAPES.are_sound(raw)
+    diff = Diff(
+        instrument,
+        fields.count("U"),
+        fields.count("u"),
+        fields.levels("b", are_sound=are_sound),
+        fields.levels("a", are_sound=are_sound),
+        fields.count("E", least=1, most=MS_MAX) * NS_PER_MS,
+        fields.count("pu") if fields.has("pu") else None,
+    )
+    if not are_sound:
+        _SHAPES.add(raw)
+    return diff
+
+
+def snapshot_of(instrument: str, body: Any) -> Snapshot:
+    """An answer to GET depth."""
+    place = f"depth {instrument}"
+    if not isinstance(body, dict):
+        raise DecodeError(subject=place, reason="not an object")
+    fields = Fields(place, body)
+    event_ms = fields.count("E", most=MS_MAX) if fields.has("E") else 0
+    return Snapshot(
+        instrument, fields.count("lastUpdateId"), fields.levels("bids"), fields.levels("asks"), event_ms * NS_PER_MS
     )
 
 

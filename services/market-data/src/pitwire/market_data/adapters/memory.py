@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -10,6 +11,7 @@ from pitwire.common.errors import TransientError
 from pitwire.common.ids import symbol_of, venue_of
 from pitwire.common.schemas.market import Instrument
 from pitwire.market_data.core.candles import HistoryRequest
+from pitwire.market_data.core.depth import Snapshot
 from pitwire.market_data.core.ticks import Bar, Tick
 from pitwire.market_data.ports import Sink
 
@@ -21,6 +23,8 @@ class MemoryFeed:
         self.bars: list[Bar] = []
         self.requests: list[HistoryRequest] = []
         self.failures = 0
+        self.books: deque[Snapshot] = deque()
+        self.book_requests = 0
         self.trading = True
         self._instruments = instruments
         self._script: asyncio.Queue[tuple[Tick, int] | str] = asyncio.Queue()
@@ -40,6 +44,12 @@ class MemoryFeed:
             and (request.from_ns is None or bar.open_time_ns >= request.from_ns)
             and (request.until_ns is None or bar.open_time_ns < request.until_ns)
         ]
+
+    async def book(self, instrument_id: str) -> Snapshot:
+        self.book_requests += 1
+        if self.books:
+            return self.books.popleft()
+        raise TransientError(f"no book of {instrument_id} just now")
 
     def say(self, tick: Tick, recv_ns: int = 1) -> None:
         self._script.put_nowait((tick, recv_ns))

@@ -36,8 +36,10 @@ class Closed:
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """Candles that neither the stream nor the venue's history has."""
+    """Candles that neither the stream nor the venue's history has; `length_ns` of each."""
 
+    instrument_id: str
+    length_ns: int
     from_ns: int
     until_ns: int
 
@@ -123,7 +125,7 @@ class CandleSeries:
             return []
         found: list[Step] = []
         if self._next_ns is not None and bar.open_time_ns > self._next_ns:
-            found.append(Hole(self._next_ns, bar.open_time_ns))
+            found.append(Hole(self._instrument_id, self._length_ns, self._next_ns, bar.open_time_ns))
         self._next_ns = bar.open_time_ns + self._length_ns
         found.append(Closed(bar, backfilled=backfilled))
         return found

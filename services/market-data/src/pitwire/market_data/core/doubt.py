@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Final
 
 from pitwire.common.units import NS_PER_S
 
-JUMP_FACTOR: Final = Decimal("1.5")
+JUMP_FACTOR: Final = 1.5
 """A price this many times above or below the last believed one is suspect."""
 
 CONFIRMATIONS_MIN: Final = 3
 """So many suspect prices in a row, of both kinds and near each other, make the new level the believed one."""
 
 
-def is_near(price: Decimal, reference: Decimal) -> bool:
-    """Within `JUMP_FACTOR` either way."""
+def is_near(price: float, reference: float) -> bool:
+    """Within `JUMP_FACTOR` either way. Plausibility needs no exact figures."""
     return price < reference * JUMP_FACTOR and price * JUMP_FACTOR > reference
 
 
@@ -23,22 +22,22 @@ class Collar:
     """The believed price of one instrument. Two references: what was traded and what was quoted."""
 
     def __init__(self) -> None:
-        self._believed: Decimal | None = None
-        self._traded: Decimal | None = None
-        self._quoted: Decimal | None = None
+        self._believed: float | None = None
+        self._traded: float | None = None
+        self._quoted: float | None = None
         self._doubts = 0
 
-    def on_trade(self, price: Decimal) -> bool:
+    def on_trade(self, price: float) -> bool:
         """True when `price` may be used."""
         self._traded = price
         return self._judge(price, self._quoted)
 
-    def on_quote(self, mid_price: Decimal) -> bool:
+    def on_quote(self, mid_price: float) -> bool:
         """True when `mid_price` may be used."""
         self._quoted = mid_price
         return self._judge(mid_price, self._traded)
 
-    def _judge(self, price: Decimal, other: Decimal | None) -> bool:
+    def _judge(self, price: float, other: float | None) -> bool:
         if self._believed is None or is_near(price, self._believed):
             self._believed = price
             self._doubts = 0

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Final
 
 from pitwire.common.enums import DataQuality, VenueState
-from pitwire.common.schemas.market import Candle, Quote, Trade, VenueStatus
-from pitwire.common.units import NS_PER_S
-from pitwire.market_data.core.candles import BehindStore, CandleSeries, Closed, HistoryRequest, Hole, Step
-from pitwire.market_data.core.doubt import Collar, MarketClock, is_near
-from pitwire.market_data.core.ticks import Bar, QuoteTick, TimeTick, TradeTick, interval_ns
+from pitwire.common.schemas.market import VenueStatus
+from pitwire.common.units import NS_PER_MS, NS_PER_S
+from pitwire.market_data.core.book_line import BookLine
+from pitwire.market_data.core.candle_lines import CandleLines, Found
+from pitwire.market_data.core.candles import HistoryRequest
+from pitwire.market_data.core.depth import Diff, Outcome, Snapshot
+from pitwire.market_data.core.doubt import Collar, MarketClock
+from pitwire.market_data.core.messages import BookOut, QuoteOut, TradeOut, quantity_text
+from pitwire.market_data.core.quality import QUALITY_OF, Delays, Divergence, Flag
+from pitwire.market_data.core.ticks import Bar, QuoteTick, TimeTick, TradeTick
 
 LATE_MAX_NS: Final = 5 * NS_PER_S
-"""A trade this far behind the newest event of the venue is stale (market clock)."""
+"""A trade this far behind the newest event of the venue, or so long under way, is stale."""
 
 DETAIL_MAX: Final = 400
 
@@ -24,6 +28,7 @@ DETAIL_MAX: Final = 400
 class _Line:
     """What is remembered of one instrument."""
 
+    book: BookLine | None
     collar: Collar = field(default_factory=Collar)
     trade_id: int = 0
     update_id: int = 0
@@ -44,37 +49,42 @@ class Rejected:
 
 
 class FeedCore:
-    """State of one venue's feed. `recv_ns` is the wall clock, handed in; the venue's own time is in the ticks."""
+    """State of one venue's feed. `recv_ns` is the wall clock, handed in; the venue's own time is in the ticks.
+
+    `skew_max_ns`: how far the venue's clock may be ahead of ours; None where they are not compared, since the market
+    is replayed. `books` are the instruments whose book is followed; `peers` knows the same symbols elsewhere.
+    """
 
     def __init__(
-        self, venue: str, epoch: str, intervals: Mapping[str, tuple[str, ...]], *, silence_max_ns: int
+        self,
+        venue: str,
+        epoch: str,
+        intervals: Mapping[str, tuple[str, ...]],
+        *,
+        silence_max_ns: int,
+        skew_max_ns: int | None = None,
+        books: Collection[str] = (),
+        peers: Divergence | None = None,
     ) -> None:
         self.venue: Final = venue
         self.epoch: Final = epoch
         self.clock = MarketClock()
+        self.candles: Final = CandleLines(epoch, intervals, self.clock)
         self.rejected = Rejected()
+        self.flagged = dict.fromkeys(Flag, 0)
+        self._delays = Delays(skew_max_ns, LATE_MAX_NS)
+        self._peers = peers or Divergence()
         self._silence_max_ns = silence_max_ns
-        self._lines = {instrument: _Line() for instrument in intervals}
-        self._series: dict[tuple[str, str], CandleSeries] = {}
-        self._candles: dict[tuple[str, str], int] = {}
-        self._closes: dict[tuple[str, str], Decimal] = {}
+        self._lines = {name: _Line(BookLine(name, epoch) if name in books else None) for name in intervals}
         self._state = VenueState.DISCONNECTED
         self._not_trading: tuple[str, ...] = ()
         self._statuses = 0
+        self._made: Found = []
 
-    def resume_candles(self, instrument_id: str, interval: str, *, last_open_ns: int | None) -> None:
-        """Begins a series after the candle published last, whoever published it; None when there is none."""
-        self._series[instrument_id, interval] = CandleSeries(instrument_id, interval, last_open_ns=last_open_ns)
-        self._candles[instrument_id, interval] = 0
-        if last_open_ns is not None:
-            self.clock.see(last_open_ns + interval_ns(interval))
+    # -- trades and quotes ---------------------------------------------------------------------------------------
 
-    def history_requests(self) -> list[HistoryRequest]:
-        """Every piece of history still missing."""
-        return [series.request for series in self._series.values() if series.request is not None]
-
-    def on_trade(self, tick: TradeTick, recv_ns: int) -> Trade | None:
-        """GAP: trades before it are missing; SUSPECT: outside the collar; STALE: late. None: seen before."""
+    def on_trade(self, tick: TradeTick, recv_ns: int) -> TradeOut | None:
+        """GAP: trades before it are missing; SUSPECT: price or time cannot be; STALE: late. None: seen before."""
         line = self._lines.get(tick.instrument_id)
         if line is None:
             self.rejected.unknown_instrument += 1
@@ -86,28 +96,27 @@ class FeedCore:
         skipped = line.trade_id and tick.trade_id != line.trade_id + 1
         line.trade_id, line.resumed = tick.trade_id, False
         line.trades += 1
-        late = self.clock.now_ns - tick.ts_event_ns > LATE_MAX_NS
-        quality = DataQuality.OK
-        if not self.clock.see(tick.ts_event_ns) or not line.collar.on_trade(tick.last_price):
-            quality = DataQuality.SUSPECT
-        elif late:
-            quality = DataQuality.STALE
-        elif skipped:
-            quality = DataQuality.GAP
-        return Trade(
-            instrument_id=tick.instrument_id,
-            epoch=self.epoch,
-            sequence=line.trades,
-            ts_event_ns=tick.ts_event_ns,
-            ts_recv_ns=recv_ns,
-            quality=quality,
-            trade_id=str(tick.trade_id),
-            last_price=tick.last_price,
-            last_quantity=tick.last_quantity,
-            aggressor_side=tick.aggressor_side,
+        if self.candles.makes_from_trades:
+            self._made += self.candles.on_trade(tick, recv_ns)
+        flag = self._time_flag(tick.ts_event_ns, recv_ns)
+        if flag is not Flag.SKEWED and not line.collar.on_trade(float(tick.last_price)):
+            flag = Flag.OUTLIER
+        if flag is None and skipped:
+            flag = Flag.GAP
+        return TradeOut(
+            tick.instrument_id,
+            self.epoch,
+            line.trades,
+            tick.ts_event_ns,
+            recv_ns,
+            self._quality(flag),
+            str(tick.trade_id),
+            tick.last_price,
+            tick.last_quantity,
+            tick.aggressor_side,
         )
 
-    def on_quote(self, tick: QuoteTick, recv_ns: int) -> Quote | None:
+    def on_quote(self, tick: QuoteTick, recv_ns: int) -> QuoteOut | None:
         """Timed by the newest event of the venue, since the venue sends none. None: seen before, or no time known."""
         line = self._lines.get(tick.instrument_id)
         if line is None:
@@ -122,23 +131,69 @@ class FeedCore:
             return None
         line.update_id = tick.update_id
         line.quotes += 1
-        quality = DataQuality.OK
-        if tick.bid_price >= tick.ask_price:
-            quality = DataQuality.CROSSED
-        elif not line.collar.on_quote((tick.bid_price + tick.ask_price) / 2):
-            quality = DataQuality.SUSPECT
-        return Quote(
-            instrument_id=tick.instrument_id,
-            epoch=self.epoch,
-            sequence=line.quotes,
-            ts_event_ns=self.clock.now_ns,
-            ts_recv_ns=recv_ns,
-            quality=quality,
-            bid_price=tick.bid_price,
-            bid_quantity=tick.bid_quantity,
-            ask_price=tick.ask_price,
-            ask_quantity=tick.ask_quantity,
+        bid, ask = float(tick.bid_price), float(tick.ask_price)
+        flag = Flag.CROSSED if bid >= ask else self._price_flag(tick.instrument_id, line, (bid + ask) / 2, recv_ns)
+        return QuoteOut(
+            tick.instrument_id,
+            self.epoch,
+            line.quotes,
+            self.clock.now_ns,
+            recv_ns,
+            self._quality(flag),
+            tick.bid_price,
+            quantity_text(tick.bid_quantity),
+            tick.ask_price,
+            quantity_text(tick.ask_quantity),
         )
+
+    # -- books ---------------------------------------------------------------------------------------------------
+
+    def on_diff(self, diff: Diff, recv_ns: int) -> BookOut | None:
+        """GAP or CROSSED without levels: the book is lost. SUSPECT, STALE: doubtful, but in sequence. None: waits."""
+        line = self._lines.get(diff.instrument_id)
+        if line is None or line.book is None:
+            self.rejected.unknown_instrument += 1
+            return None
+        line.heard_ns = recv_ns
+        book, outcome = line.book, line.book.on_diff(diff)
+        if outcome is Outcome.REPEATED:
+            self.rejected.repeated += 1
+        flag = self._time_flag(diff.ts_event_ns, recv_ns)
+        if outcome is Outcome.LOST:
+            return self._lost(book, recv_ns)
+        if outcome is not Outcome.APPLIED:
+            return None
+        mid_price = book.mid_price
+        if flag is None and mid_price is not None:
+            flag = self._price_flag(diff.instrument_id, line, mid_price, recv_ns)
+        return book.applied(diff, self._quality(flag), recv_ns)
+
+    def snapshot_requests(self) -> list[str]:
+        """Instruments whose book waits for a snapshot."""
+        return [name for name, line in self._lines.items() if line.book is not None and line.book.wants_snapshot]
+
+    def on_snapshot(self, snapshot: Snapshot, recv_ns: int) -> BookOut | None:
+        """The whole book when it is in sequence now. None: too old for the diffs, ask again."""
+        line = self._lines[snapshot.instrument_id]
+        if line.book is None:
+            return None
+        outcome = line.book.on_snapshot(snapshot)
+        if outcome is Outcome.LOST:
+            return self._lost(line.book, recv_ns)
+        if outcome is not Outcome.SNAPSHOT:
+            return None
+        return line.book.whole(DataQuality.OK, ts_event_ns=self.clock.now_ns, recv_ns=recv_ns)
+
+    def lose_books(self, recv_ns: int) -> list[BookOut]:
+        """The stream was interrupted: nobody is to go on with a book as it was."""
+        books = [line.book for line in self._lines.values() if line.book is not None and line.book.on_gap()]
+        return [book.lost(DataQuality.STALE, ts_event_ns=self.clock.now_ns, recv_ns=recv_ns) for book in books]
+
+    def _lost(self, book: BookLine, recv_ns: int) -> BookOut:
+        flag = Flag.CROSSED if book.is_crossed else Flag.GAP
+        return book.lost(self._quality(flag), ts_event_ns=self.clock.now_ns, recv_ns=recv_ns)
+
+    # -- candles and time ----------------------------------------------------------------------------------------
 
     def on_time(self, tick: TimeTick, recv_ns: int) -> None:
         """The venue's clock went on."""
@@ -149,25 +204,39 @@ class FeedCore:
         line.heard_ns = recv_ns
         self.rejected.mistimed += not self.clock.see(tick.ts_event_ns)
 
-    def on_bar(self, bar: Bar, recv_ns: int) -> list[Candle | Hole | BehindStore]:
+    def on_bar(self, bar: Bar, recv_ns: int) -> Found:
         """A closed candle: gives candles to publish, unless history is missing before it."""
-        line, series = self._lines.get(bar.instrument_id), self._series.get((bar.instrument_id, bar.interval))
-        if line is None or series is None:
+        line = self._lines.get(bar.instrument_id)
+        if line is None or not self.candles.follows(bar):
             self.rejected.unknown_instrument += 1
             return []
         line.heard_ns = recv_ns
         if not self.clock.see(bar.ts_event_ns):
             self.rejected.mistimed += 1
             return []
-        repeated = series.repeated
-        found = series.on_live(bar)
-        self.rejected.repeated += series.repeated - repeated
-        return self._candles_of(found, recv_ns)
+        repeated = self.candles.repeated
+        found = self.candles.on_bar(bar, recv_ns)
+        self.rejected.repeated += self.candles.repeated - repeated
+        return found
 
-    def on_history(self, request: HistoryRequest, bars: list[Bar], recv_ns: int) -> list[Candle | Hole | BehindStore]:
-        """The venue's answer to one of `history_requests`, and the live candles that waited for it."""
-        series = self._series[request.instrument_id, request.interval]
-        return self._candles_of(series.on_history(request, bars), recv_ns)
+    def take_made(self, recv_ns: int) -> Found:
+        """Candles made from trades that ended since the last call."""
+        found, self._made = self._made + self.candles.on_time(recv_ns), []
+        return found
+
+    def resume_candles(self, instrument_id: str, interval: str, *, last_open_ns: int | None) -> None:
+        """See `CandleLines.resume`."""
+        self.candles.resume(instrument_id, interval, last_open_ns=last_open_ns)
+
+    def history_requests(self) -> list[HistoryRequest]:
+        """Every piece of history still missing."""
+        return self.candles.history_requests()
+
+    def on_history(self, request: HistoryRequest, bars: list[Bar], recv_ns: int) -> Found:
+        """See `CandleLines.on_history`."""
+        return self.candles.on_history(request, bars, recv_ns)
+
+    # -- the connection ------------------------------------------------------------------------------------------
 
     def on_connected(self, recv_ns: int) -> VenueStatus:
         """Something may have been missed: every series asks for history, and counts of the venue may begin anew."""
@@ -175,8 +244,9 @@ class FeedCore:
         self.clock.resume()
         for line in self._lines.values():
             line.heard_ns, line.update_id, line.resumed = recv_ns, 0, True
-        for series in self._series.values():
-            series.on_gap()
+            if line.book is not None:
+                line.book.on_gap()
+        self.candles.on_gap()
         return self.status(recv_ns, "connected")
 
     def on_disconnected(self, recv_ns: int, reason: str) -> VenueStatus:
@@ -196,6 +266,7 @@ class FeedCore:
         elif state is VenueState.CONNECTED and len(self._not_trading) == len(self._lines):
             state = VenueState.MAINTENANCE
         self._statuses += 1
+        least_ns = self._delays.take_least_ns()
         return VenueStatus(
             venue=self.venue,
             state=state,
@@ -204,38 +275,33 @@ class FeedCore:
             ts_event_ns=self.clock.now_ns,
             ts_recv_ns=recv_ns,
             stale_instruments=tuple(dict.fromkeys([*silent, *self._not_trading])),
+            unsynced_books=tuple(
+                name for name, line in self._lines.items() if line.book is not None and not line.book.is_synced
+            ),
+            flagged={flag.value: count for flag, count in self.flagged.items() if count},
+            rejected={name: count for name in Rejected.__slots__ if (count := getattr(self.rejected, name))},
+            delay_ms=None if least_ns is None else least_ns // NS_PER_MS,
             detail=detail[:DETAIL_MAX],
         )
 
-    def _candles_of(self, found: list[Step], recv_ns: int) -> list[Candle | Hole | BehindStore]:
-        return [self._candle(each, recv_ns) if isinstance(each, Closed) else each for each in found]
+    # -- doubt ---------------------------------------------------------------------------------------------------
 
-    def _candle(self, closed: Closed, recv_ns: int) -> Candle:
-        bar = closed.bar
-        key = bar.instrument_id, bar.interval
-        self._candles[key] += 1
-        close_time_ns = bar.open_time_ns + interval_ns(bar.interval)
-        if closed.backfilled:
-            self.clock.resume()
-        self.clock.see(close_time_ns)
-        before, self._closes[key] = self._closes.get(key), bar.close
-        believed = before is None or (is_near(bar.high, before) and is_near(bar.low, before))
-        return Candle(
-            instrument_id=bar.instrument_id,
-            epoch=self.epoch,
-            sequence=self._candles[key],
-            ts_event_ns=bar.ts_event_ns,
-            ts_recv_ns=recv_ns,
-            quality=DataQuality.OK if believed else DataQuality.SUSPECT,
-            interval=bar.interval,
-            open_time_ns=bar.open_time_ns,
-            close_time_ns=close_time_ns,
-            open=bar.open,
-            high=bar.high,
-            low=bar.low,
-            close=bar.close,
-            volume=bar.volume,
-            quote_volume=bar.quote_volume,
-            trade_count=bar.trade_count,
-            backfilled=closed.backfilled,
-        )
+    def _time_flag(self, event_ns: int, recv_ns: int) -> Flag | None:
+        flag = self._delays.see(event_ns, recv_ns)
+        if flag is Flag.SKEWED:
+            return flag
+        late = self.clock.now_ns - event_ns > LATE_MAX_NS
+        if not self.clock.see(event_ns):
+            return Flag.SKEWED
+        return Flag.LATE if late else flag
+
+    def _price_flag(self, instrument_id: str, line: _Line, mid_price: float, recv_ns: int) -> Flag | None:
+        if not line.collar.on_quote(mid_price):
+            return Flag.OUTLIER
+        return None if self._peers.on_mid(instrument_id, mid_price, recv_ns) else Flag.DIVERGED
+
+    def _quality(self, flag: Flag | None) -> DataQuality:
+        if flag is None:
+            return DataQuality.OK
+        self.flagged[flag] += 1
+        return QUALITY_OF[flag]

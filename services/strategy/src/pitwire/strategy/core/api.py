@@ -6,7 +6,7 @@ A strategy is a class. Its constructor takes its parameters (`params`, a `Params
     on_candle(candle, portfolio)    a candle closed
     on_quote(quote, portfolio)      top of book changed
     on_trade(trade, portfolio)      somebody traded
-    on_book(book, portfolio)        a book changed
+    on_book(book, portfolio)        a book changed (an `OrderBook`); its venue must follow it, see `books`
     on_fill(fill, portfolio)        an order of this strategy traded
     on_order(order, portfolio)      an order of this strategy changed
     on_timer(ts_market_ns, portfolio)   `timer_seconds` of market time have passed

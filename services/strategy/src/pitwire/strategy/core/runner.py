@@ -10,10 +10,11 @@ from typing import Any, Final
 from pitwire.common.enums import AlertSeverity, DataQuality
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.common.money import canonical
+from pitwire.common.order_book import OrderBook
 from pitwire.common.portfolio import AccountView, Changes
 from pitwire.common.schemas.control import DecisionTrace
 from pitwire.common.schemas.ledger import CancelApproved, Denied, Verdict
-from pitwire.common.schemas.market import BookUpdate, Candle, Quote, Trade
+from pitwire.common.schemas.market import Candle, Quote, Trade
 from pitwire.common.schemas.orders import OrderIntent
 from pitwire.common.units import NS_PER_S
 from pitwire.strategy.core.api import Cancel, Decision, Hold, Order, Target, Values
@@ -152,8 +153,8 @@ class Runner:
             self._on_time_passed(candle.close_time_ns, cause_of(candle), outputs)
         return outputs
 
-    def on_tick(self, tick: Quote | Trade | BookUpdate, cause: Cause) -> Outputs:
-        """A quote, trade or book update; only fresh ones of quality OK are shown."""
+    def on_tick(self, tick: Quote | Trade | OrderBook, cause: Cause) -> Outputs:
+        """A quote, a trade or a book that changed; only fresh ones of quality OK are shown."""
         outputs = Outputs()
         instrument_id = tick.instrument_id
         if instrument_id not in self._seen or tick.quality is not DataQuality.OK:

@@ -10,6 +10,7 @@ from pitwire.common.bus.port import Record
 from pitwire.common.crashpoints import CrashPoint, crashpoint
 from pitwire.common.errors import DecodeError
 from pitwire.common.instruments import InstrumentRegistry
+from pitwire.common.order_book import OrderBook
 from pitwire.common.schemas.market import BookUpdate, Candle, Instrument, Quote, Trade
 from pitwire.common.shell import Shell
 from pitwire.strategy.core.desk import Desk
@@ -34,6 +35,7 @@ class MarketReader:
         self._desks = desks
         self._registry = registry
         self._outbox = outbox
+        self._books: dict[str, OrderBook] = {}
 
     async def follow_instruments(self) -> None:
         """Keeps definitions current for ever."""
@@ -104,10 +106,17 @@ class MarketReader:
             except DecodeError as error:
                 self._outbox.set_aside(record, error.reason, "")
                 return
+            shown: Quote | Trade | OrderBook
+            if isinstance(tick, BookUpdate):
+                shown = self._books.setdefault(tick.instrument_id, OrderBook(tick.instrument_id))
+                if not shown.on_update(tick):
+                    return
+            else:
+                shown = tick
             now_ns = self._shell.clock.wall_ns()
             cause = self._cause(now_ns, record, tick.epoch, tick.sequence, tick.ts_event_ns)
             for runner in self._runners():
-                self._outbox.put(runner.on_tick(tick, cause))
+                self._outbox.put(runner.on_tick(shown, cause))
 
         return on_record
 

@@ -1,0 +1,172 @@
+"""An order book as text: what the venue wrote is what is kept, so nothing is lost and nothing is converted twice.
+
+A venue writes all prices of one instrument with the same number of decimals. So of two prices the longer text is the
+higher one, and of two texts of equal length the later one in the alphabet: order costs no arithmetic. Where a venue
+writes otherwise, `BookFault` says so and the book is not to be used.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+Level = Sequence[str]
+"""Price and quantity as plain decimals, checked by whoever read them; quantity zero removes the price."""
+
+ZERO_MOST: Final = "0." + "0" * 18
+"""The last text in the alphabet that means zero: every positive quantity of up to 18 decimals comes after it."""
+
+LEVELS_MAX: Final = 5_000
+"""Kept on each side; the worst beyond it are forgotten."""
+
+SLACK: Final = 1_000
+"""So many more may gather before they are: sorting at every update would cost more than the update."""
+
+WINDOW_FILL: Final = 64
+WINDOW_MAX: Final = 192
+"""Best prices of a side that are kept in order; the others only lie in the dictionary."""
+
+
+class BookFault(Exception):
+    """The book cannot be what the venue holds: take a new snapshot."""
+
+
+def rank(price: str) -> tuple[int, str]:
+    """Orders prices that have the same number of decimals."""
+    return len(price), price
+
+
+def decimals_of(price: str) -> int:
+    """Digits behind the point."""
+    return len(price) - 1 - point if (point := price.find(".")) >= 0 else 0
+
+
+class Ladder:
+    """One side of a book. Constant time for almost every change: only the best prices are kept in order."""
+
+    __slots__ = ("_decimals", "_edge", "_is_bid", "_levels_max", "_quantities", "_width", "_window")
+
+    def __init__(self, *, is_bid: bool, levels_max: int = LEVELS_MAX) -> None:
+        self._is_bid = is_bid
+        self._levels_max = levels_max
+        self._quantities: dict[str, str] = {}
+        self._window: list[str] = []
+        self._edge = ""
+        self._width = 0
+        self._decimals = 0
+
+    def __len__(self) -> int:
+        return len(self._quantities)
+
+    @property
+    def best(self) -> str | None:
+        """The highest bid or the lowest ask; None for an empty side."""
+        if not self._window:
+            return None
+        return self._window[-1] if self._is_bid else self._window[0]
+
+    def quantity(self, price: str) -> str | None:
+        """At exactly this text of a price."""
+        return self._quantities.get(price)
+
+    def top(self, count: int) -> list[tuple[str, str]]:
+        """The best levels, best first."""
+        if count <= len(self._window):
+            prices = self._window[: -count - 1 : -1] if self._is_bid else self._window[:count]
+        else:
+            prices = sorted(self._quantities, key=rank, reverse=self._is_bid)[:count]
+        return [(price, self._quantities[price]) for price in prices]
+
+    def replace(self, levels: Iterable[Level]) -> None:
+        """A snapshot. `BookFault` when its prices differ in decimals."""
+        self._quantities = {price: quantity for price, quantity in levels if quantity > ZERO_MOST}
+        if any(price <= ZERO_MOST for price in self._quantities):
+            raise BookFault("a price is zero")
+        if len(set(map(decimals_of, self._quantities))) > 1:
+            raise BookFault("prices of one book differ in decimals")
+        self._fill()
+
+    def apply(self, levels: Iterable[Level]) -> None:
+        """Changed levels, in any order. `BookFault` when a price near the best differs in decimals from the others."""
+        quantities, window, edge, width, is_bid = self._quantities, self._window, self._edge, self._width, self._is_bid
+        refill = False
+        for price, quantity in levels:
+            if quantity > ZERO_MOST:
+                if price not in quantities:
+                    if price <= ZERO_MOST:
+                        raise BookFault("a price is zero")
+                    if len(price) != width:
+                        self._check_decimals(price)
+                        refill |= (len(price) > width) is is_bid
+                    elif (price >= edge) is is_bid:
+                        self._check_decimals(price)
+                        insort(window, price)
+                quantities[price] = quantity
+            elif price in quantities:
+                del quantities[price]
+                if len(price) == width and (price >= edge) is is_bid:
+                    del window[bisect_left(window, price)]
+        if refill or not window:
+            self._fill()
+        elif len(window) > WINDOW_MAX:
+            self._shrink()
+        if len(quantities) > self._levels_max + SLACK:
+            self.cut(self._levels_max)
+
+    def _check_decimals(self, price: str) -> None:
+        if self._edge and decimals_of(price) != self._decimals:
+            raise BookFault(f"a price has other decimals than {self._decimals}")
+
+    def cut(self, levels_max: int) -> None:
+        """Forgets all but the best so many."""
+        if len(self._quantities) > levels_max:
+            self._quantities = dict(self.top(levels_max))
+            self._fill()
+
+    def _fill(self) -> None:
+        """Best prices anew. All of a window have one length, so that comparing texts is comparing prices."""
+        lengths = set(map(len, self._quantities))
+        self._width = (max(lengths) if self._is_bid else min(lengths)) if lengths else 0
+        widest = self._quantities if len(lengths) == 1 else [p for p in self._quantities if len(p) == self._width]
+        ordered = sorted(widest)
+        self._window = ordered[-WINDOW_FILL:] if self._is_bid else ordered[:WINDOW_FILL]
+        self._set_edge()
+
+    def _shrink(self) -> None:
+        self._window = self._window[-WINDOW_FILL:] if self._is_bid else self._window[:WINDOW_FILL]
+        self._set_edge()
+
+    def _set_edge(self) -> None:
+        """What is at or above it belongs to the window of bids; what is below it, to the window of asks."""
+        if self._window:
+            self._edge = self._window[0] if self._is_bid else self._window[-1] + "0"
+            self._decimals = decimals_of(self._window[0])
+
+
+class Book:
+    """Both sides. Whether it is the venue's book at this moment is for the rules of the venue to tell."""
+
+    __slots__ = ("asks", "bids")
+
+    def __init__(self, *, levels_max: int = LEVELS_MAX) -> None:
+        self.bids = Ladder(is_bid=True, levels_max=levels_max)
+        self.asks = Ladder(is_bid=False, levels_max=levels_max)
+
+    def replace(self, bids: Iterable[Level], asks: Iterable[Level]) -> None:
+        """A snapshot of both sides."""
+        self.bids.replace(bids)
+        self.asks.replace(asks)
+
+    def apply(self, bids: Iterable[Level], asks: Iterable[Level]) -> None:
+        """The changes of one update."""
+        self.bids.apply(bids)
+        self.asks.apply(asks)
+
+    @property
+    def is_crossed(self) -> bool:
+        """The best bid is no lower than the best ask: no venue's book is."""
+        bid, ask = self.bids.best, self.asks.best
+        if bid is None or ask is None:
+            return False
+        return bid >= ask if len(bid) == len(ask) else len(bid) > len(ask)
