@@ -30,7 +30,7 @@ endef
 UV = UV_CACHE_DIR="$${UV_CACHE_DIR:-$$( [ -w "$${HOME:-/nonexistent}" ] && echo "$$HOME/.cache/uv" || echo "$(VENV)/uv-cache" )}" $(VENV)/bin/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-unit test-integration defects campaign check format docs lock clean clean-data stack-test FORCE
+.PHONY: help setup run test test-unit test-integration chaos defects campaign check format docs lock clean clean-data stack-test FORCE
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -48,6 +48,9 @@ test-unit: $(STAMP) ## Only the tests that need no server
 
 test-integration: $(STAMP) ## Only the tests on a real nats-server and PostgreSQL
 	@$(PY) -m pytest -m integration
+
+chaos: $(STAMP) ## Kill, recover, trade on, CYCLES=20 times. DOUBLE=1: two gates, two executions. It goes on where it ended
+	@$(PY) -m tests.chaos --cycles $${CYCLES:-20} $${DOUBLE:+--double} $${SEED:+--seed "$$SEED"}
 
 defects: $(STAMP) ## Plant each known defect in a copy and show that a test goes red. ONLY="S-1 S-17"
 	@$(PY) -m tests.defects.campaign $(ONLY)

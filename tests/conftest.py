@@ -33,7 +33,7 @@ POSTGRES_IMAGE = "postgres:18.6"
 INFRA = ("auto", "embedded", "docker", "external")
 # These start every process of Pitwire. One after another, they leave room for the other tests; side by side, they would
 # measure each other.
-WHOLE_SYSTEM = {"test_run.py", "test_run_crashes.py", "test_cli_operating.py"}
+WHOLE_SYSTEM = {"test_run.py", "test_run_crashes.py", "test_cli_operating.py", "test_chaos.py", "test_tampering.py"}
 
 
 class Bus(Protocol):

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import psycopg
 import pytest
 from libs.cli.tests.verify_world import QUOTES as VERIFY_QUOTES
-from libs.cli.tests.verify_world import System, healthy
+from libs.cli.tests.verify_world import System, give_commands, healthy
 from tests.integration.test_persistence_store import feed
 
 from pitwire.cli.verify import Outcome, Sources, verify
@@ -41,6 +41,7 @@ class World:
         bus = MemoryBus(self.server)
         for record in self.system.records:
             await bus.append(record.subject, record.data, {SCHEMA_HEADER: record.schema or ""})
+        await give_commands(bus, self.system)
         store = PostgresStore(self.database.dsn)
         await feed(store, [Entry(r.sequence, r.subject, r.schema, r.data) for r in self.system.records], batch=7)
         await store.close()

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from libs.cli.tests.verify_world import QUOTES, System, changed, healthy, record_of
+from libs.cli.tests.verify_world import QUOTES, System, changed, healthy, heartbeat, instrument, record_of
 
 from pitwire.cli.verify import judge
 from pitwire.cli.verify.auditor import Auditor
@@ -252,6 +252,10 @@ TAMPERINGS: list[tuple[str, Tamper, set[str]]] = [
     ("a ledger record dropped", drop_record(MarksRecorded), {"I-28", "I-10.chain"}),
     ("an execution event dropped", drop_record(ExecReport), {"I-28"}),
     ("a ledger record changed", rewrite(MarksRecorded, ts_ns=1), {"I-10.chain", "I-29", "I-27.journal"}),
+    ("the command of an effect lost", lambda s: s.commands.clear(), {"I-36"}),
+    ("another configuration", lambda s: s.heartbeats.append(heartbeat("strategy", config_hash="d")), {"I-38"}),
+    ("a fill booked to another strategy", row("fills", FILL, strategy="other"), {"I-40"}),
+    ("a lot no order fits", lambda s: s.rows.update(instruments=[instrument(lot_size=Decimal("0.3"))]), {"I-15"}),
     ("a position row edited", row("positions", NET, quantity=Decimal(3)), {"I-9"}),
     ("a position row missing", drop_row("positions", **NET), {"I-9"}),
     ("the profit of a position edited", row("positions", NET, realised_pnl=Decimal(1)), {"I-9"}),
@@ -339,7 +343,7 @@ def test_a_fold_that_goes_wrong_is_seen(defect: Callable[[AccountState], None], 
     auditor.feed(system.records[:27])
     defect(auditor.accounts[ACCOUNT].state)
     auditor.feed(system.records[27:])
-    checks = judge(auditor, system.tables, [system.venue])
+    checks = judge(auditor, system.tables, [system.venue], system.bus)
     assert expected in [check.id for check in checks if not check.holds]
 
 

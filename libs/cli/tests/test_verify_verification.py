@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import pytest
-from libs.cli.tests.verify_world import QUOTES, System, healthy, record_of
+from libs.cli.tests.verify_world import QUOTES, System, give_commands, healthy, record_of
 
 from pitwire.cli.verify import Outcome, Sources, verification, verify
 from pitwire.cli.verify.check import Check
@@ -34,6 +34,7 @@ class World:
         bus = MemoryBus(self.server)
         for record in self.system.records[(await bus.state("OMS")).last_sequence :]:
             await bus.append(record.subject, record.data, {SCHEMA_HEADER: record.schema or ""})
+        await give_commands(bus, self.system)
 
     async def cursor(self) -> int:
         if self.steps:

@@ -11,11 +11,12 @@ from typing import Any
 
 from pitwire.cli.verify import Check, judge
 from pitwire.cli.verify.auditor import Auditor
-from pitwire.cli.verify.evidence import Tables, VenueAccount, VenueOrder, VenueTrade
+from pitwire.cli.verify.evidence import BusEvidence, Tables, VenueAccount, VenueOrder, VenueTrade
 from pitwire.cli.verify.tables import MONEY
 from pitwire.common import codec, subjects
-from pitwire.common.bus.port import Record
-from pitwire.common.enums import ExecType
+from pitwire.common.bus.port import Bus, Record
+from pitwire.common.enums import CommandVerb, ExecType
+from pitwire.common.schemas.control import Command, Heartbeat
 from pitwire.common.schemas.execution import ExecReport
 from pitwire.common.schemas.ledger import Approved, CancelApproved, Halt, Resume
 from pitwire.common.schemas.orders import CancelIntent
@@ -52,11 +53,17 @@ class System:
     trades: list[VenueTrade]
     balances: dict[str, Decimal]
     numeric_columns: dict[str, str] = field(default_factory=lambda: dict.fromkeys(MONEY, "numeric"))
+    commands: dict[str, Command] = field(default_factory=dict[str, Command])
+    heartbeats: list[Heartbeat] = field(default_factory=list[Heartbeat])
 
     @property
     def venue(self) -> VenueAccount:
         last = max((record.sequence for record in self.records), default=0)
         return VenueAccount("sim", VENUE_ACCOUNT, ACCOUNT, tuple(self.orders), tuple(self.trades), self.balances, last)
+
+    @property
+    def bus(self) -> BusEvidence:
+        return BusEvidence(self.commands, tuple(self.heartbeats))
 
     @property
     def tables(self) -> Tables:
@@ -68,7 +75,7 @@ class System:
         auditor.feed(self.records[:middle])
         auditor.split()
         auditor.feed(self.records[middle:])
-        return {check.id: check for check in judge(auditor, self.tables, [self.venue])}
+        return {check.id: check for check in judge(auditor, self.tables, [self.venue], self.bus)}
 
     def violated(self) -> list[str]:
         return sorted(name for name, check in self.checks().items() if not check.holds)
@@ -125,7 +132,29 @@ def _healthy() -> System:
     orders, trades = venue_of(journal)
     rows = rows_of(records)
     balances: dict[str, Decimal] = {row["asset"]: row["amount"] for row in rows["balances"]}
-    return System(journal, records, rows, orders, trades, balances)
+    system = System(journal, records, rows, orders, trades, balances)
+    system.commands = {command.command_id: command for command in [resume_command(journal)]}
+    system.heartbeats = [heartbeat("risk-gate"), heartbeat("execution")]
+    return system
+
+
+def resume_command(journal: Journal) -> Command:
+    """What the operator asked for before the journal's resume."""
+    return Command(
+        command_id="c1",
+        operator="ops",
+        service="risk-gate",
+        verb=CommandVerb.RESUME,
+        reason="test",
+        expires_ns=journal.ts_ns + SECOND_NS,
+        ts_ns=journal.ts_ns,
+    )
+
+
+def heartbeat(service: str, *, config_hash: str = "c", ts_ns: int = SECOND_NS) -> Heartbeat:
+    return Heartbeat(
+        service=service, slot="0", instance="i", ts_ns=ts_ns, config_hash=config_hash, schema_hash="s", build="1"
+    )
 
 
 def _trade(journal: Journal) -> None:
@@ -221,3 +250,23 @@ def changed(record: Record, **fields: Any) -> Record:
     """A record with another content, as somebody who can write to the journal might leave it."""
     message = codec.decode_known(record.subject, record.schema, record.data)
     return replace(record, data=codec.encode(message.model_copy(update=fields)))
+
+
+async def give_commands(bus: Bus, system: System) -> None:
+    """The operators' commands on the bus, each once."""
+    for command in system.commands.values():
+        subject = subjects.command(command.operator, command.service, command.verb.value)
+        await bus.append(subject, codec.encode(command), codec.headers_for(command), message_id=command.command_id)
+
+
+def instrument(**other: object) -> dict[str, object]:
+    """The row of an instrument that every order of the healthy system fits."""
+    return {
+        "instrument_id": BTC,
+        "tick_size": Decimal("0.5"),
+        "lot_size": Decimal("0.5"),
+        "min_quantity": Decimal("0.5"),
+        "max_quantity": Decimal(10),
+        "min_notional": Decimal(50),
+        "defined_ns": 0,
+    } | other

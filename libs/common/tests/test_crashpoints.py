@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pitwire.common import crashpoints
-from pitwire.common.crashpoints import MARK, CrashPoint, arm, crashpoint
+from pitwire.common.crashpoints import MARK, TRACE, TRACE_MARK, CrashPoint, arm, crashpoint
 from pitwire.common.errors import ConfigError
 
 ROOT = Path(__file__).parents[3]
@@ -39,6 +39,12 @@ def test_an_armed_process_dies_at_the_pass_that_was_named_and_says_where() -> No
 def test_a_pass_that_never_comes_kills_nobody() -> None:
     assert ran(f"{POINT}:6").returncode == 0
     assert ran("").returncode == 0
+
+
+def test_a_traced_process_tells_each_point_once_and_lives() -> None:
+    traced = ran(TRACE)
+    assert traced.returncode == 0
+    assert traced.stderr.splitlines() == [f"{TRACE_MARK}{CrashPoint.GATE_DECIDED}", f"{TRACE_MARK}{POINT}"]
 
 
 @pytest.mark.parametrize("text", ["nowhere", f"{POINT}:0", f"{POINT}:x", f"{POINT}:-1", ":1"])

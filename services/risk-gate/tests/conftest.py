@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 from pitwire.common.bus.memory import MemoryServer
 from pitwire.common.clock import ManualClock
@@ -22,6 +23,7 @@ from pitwire.risk_gate.core import DecisionContext, IntentInput, decide
 from pitwire.risk_gate.handlers.account_gate import AccountGate
 from pitwire.risk_gate.handlers.commands import CommandDesk
 from pitwire.risk_gate.handlers.market import MarketView
+from pitwire.risk_gate.handlers.metrics import Metrics
 from pitwire.risk_gate.handlers.opening import open_account
 
 SOL = "SOL-USDT.sim"
@@ -191,7 +193,10 @@ class GateProcess:
     def __init__(self, server: MemoryServer, clock: ManualClock) -> None:
         self.shell = FakeShell(server, clock)
         self.market = MarketView(self.shell)
-        self.gate = AccountGate(self.shell, AccountState("main", "USDT"), self.market, {"sim-main": "sim"})
+        self.registry = CollectorRegistry()
+        self.gate = AccountGate(
+            self.shell, AccountState("main", "USDT"), self.market, {"sim-main": "sim"}, Metrics(self.registry)
+        )
 
     async def start(self, name: str = "0") -> GateProcess:
         self.shell.spawn("market", self.market.follow())

@@ -193,7 +193,7 @@ class ServiceSettings(Section):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(default="INFO", description="least severe line")
     otlp_endpoint: str = Field(default="", description="where spans are sent (OTLP over HTTP); empty = nowhere")
     leases: bool = Field(default=True, description="false: every process of a slot works at once, for tests")
-    crashpoint: str = Field(default="", description="POINT or POINT:N, to die at its n-th pass, for tests")
+    crashpoint: str = Field(default="", description="POINT:N, to die at its n-th pass, or trace; for tests")
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> ServiceSettings:

@@ -17,6 +17,9 @@ SEPARATOR: Final = ":"
 MARK: Final = "crashpoint "
 """How the last line of a process that died at a point begins."""
 
+TRACE: Final = "trace"
+TRACE_MARK: Final = "crashpoint passed "
+
 
 class CrashPoint(StrEnum):
     """Every place. Before and after each step that changes what the world knows."""
@@ -53,19 +56,19 @@ class CrashPoint(StrEnum):
     EXECUTION_FOLDED = "execution.journal.folded"
     EXECUTION_LEADS = "execution.leader.appended"
     EXECUTION_APPROVAL_READ = "execution.approval.read"
+    EXECUTION_NOT_SENT_APPENDED = "execution.not-sent.appended"
     EXECUTION_SUBMITTING_MADE = "execution.submitting.made"
     EXECUTION_SUBMITTING_APPENDED = "execution.submitting.appended"
     EXECUTION_RELEASED = "execution.order.released"
+    EXECUTION_DOUBT_ASKED = "execution.doubt.asked"
+    EXECUTION_DOUBT_ANSWERED = "execution.doubt.answered"
     EXECUTION_SENT = "execution.order.sent"
     EXECUTION_ANSWERED = "execution.order.answered"
-    EXECUTION_NOT_SENT_APPENDED = "execution.not-sent.appended"
     EXECUTION_WORD_HEARD = "execution.venue-word.heard"
     EXECUTION_REPORT_MADE = "execution.report.made"
     EXECUTION_REPORT_APPENDED = "execution.report.appended"
     EXECUTION_CANCEL_DUE = "execution.cancel.due"
     EXECUTION_CANCEL_ANSWERED = "execution.cancel.answered"
-    EXECUTION_DOUBT_ASKED = "execution.doubt.asked"
-    EXECUTION_DOUBT_ANSWERED = "execution.doubt.answered"
     EXECUTION_RECONCILE_BEGUN = "execution.reconcile.begun"
     EXECUTION_RECONCILED = "execution.reconcile.done"
     EXECUTION_HALT_READ = "execution.halt.read"
@@ -102,7 +105,19 @@ class _Armed:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-_armed: _Armed | None = None
+class _Tracing:
+    """Kills nobody, and says at its first pass of each point that it is reached."""
+
+    def __init__(self) -> None:
+        self._passed: set[CrashPoint] = set()
+
+    def passed(self, point: CrashPoint) -> None:
+        if point not in self._passed:
+            self._passed.add(point)
+            os.write(2, f"{TRACE_MARK}{point}\n".encode())
+
+
+_armed: _Armed | _Tracing | None = None
 
 
 def crashpoint(point: CrashPoint) -> None:
@@ -112,10 +127,13 @@ def crashpoint(point: CrashPoint) -> None:
 
 
 def arm(text: str) -> None:
-    """Arms `point:n`, to die at its n-th pass (`point` alone: the first); empty disarms. Else `ConfigError`."""
+    """Arms `point:n`, to die at its n-th pass (`point` alone: the first); empty disarms. Else `ConfigError`.
+
+    `trace` kills nobody: the first pass of each point is told on standard error.
+    """
     global _armed  # noqa: PLW0603 - one per process, like the death it leads to
-    if not text:
-        _armed = None
+    if not text or text == TRACE:
+        _armed = _Tracing() if text else None
         return
     name, _, count = text.partition(SEPARATOR)
     if name not in list(CrashPoint) or not (count or "1").isdigit() or not int(count or "1"):

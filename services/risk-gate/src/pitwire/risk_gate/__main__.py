@@ -12,6 +12,7 @@ from pitwire.risk_gate.handlers.account_gate import AccountGate, recovered_state
 from pitwire.risk_gate.handlers.commands import CommandDesk
 from pitwire.risk_gate.handlers.journal_guard import JournalGuard
 from pitwire.risk_gate.handlers.market import MarketView
+from pitwire.risk_gate.handlers.metrics import Metrics
 from pitwire.risk_gate.handlers.opening import open_account
 
 
@@ -20,13 +21,13 @@ async def main() -> int:
     config = Config.from_env()
     async with Service("risk-gate", config.service, config_hash=config.pitwire.config_hash) as service:
         await service.must_be_allowed(*written_by_gate(config.pitwire.accounts))
-        market = MarketView(service)
+        market, metrics = MarketView(service), Metrics(service.registry)
         service.spawn("market", market.follow())
         gates: dict[str, AccountGate] = {}
         for name, account in config.pitwire.accounts.items():
             venues = {key: found.venue for key, found in config.pitwire.venue_accounts_of(name).items()}
             state = await recovered_state(service, name, account.quote)
-            gates[name] = AccountGate(service, state, market, venues)
+            gates[name] = AccountGate(service, state, market, venues, metrics)
             service.spawn(f"journal {name}", gates[name].follow_journal())
         for gate in gates.values():
             await gate.caught_up()

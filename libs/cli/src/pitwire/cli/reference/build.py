@@ -28,6 +28,7 @@ def all_pages(config: Path, app: typer.Typer) -> dict[str, str]:
         "commands.md": settings_pages.commands_page(app),
         "metrics.md": metrics_page(),
         "strategies.md": strategies_page(),
+        "invariants.md": code_pages.invariants_page(),
     }
     return found
 

@@ -10,6 +10,7 @@ from typing import Final
 from pitwire.cli.reference import markdown as md
 from pitwire.cli.reference.domain_errors import TROUBLES, spelled
 from pitwire.cli.reference.meanings import ANOMALIES, NOT_SENT
+from pitwire.cli.verify.invariants import INVARIANTS
 from pitwire.common import errors
 from pitwire.common.enums import NotSentReason
 from pitwire.common.errors import PitwireError
@@ -63,6 +64,20 @@ def _groups(base: type[Refusal]) -> Iterator[type[Refusal]]:
 
 def _codes_below(group: type[Refusal]) -> str:
     return ", ".join(md.code(code.value) for code, kind in REFUSALS.items() if issubclass(kind, group))
+
+
+def invariants_page() -> str:
+    """What must always hold, and what watches it."""
+    rows = [
+        [name, found.statement, md.codes(found.checks), md.codes(found.tests)] for name, found in INVARIANTS.items()
+    ]
+    return md.page(
+        "Invariants",
+        "`pitwire.cli.verify.invariants`",
+        "`pitwire verify` looks from outside: at the journal, PostgreSQL, the venue's own lists and the last "
+        "heartbeats. What cannot be seen there is held by tests.",
+        md.table(["invariant", "what must hold", "checks of verify", "tests beside them"], rows),
+    )
 
 
 def errors_page() -> str:

@@ -14,6 +14,7 @@ from pitwire.common.telemetry import ShellMetrics
 from pitwire.execution.handlers.metrics import Metrics as ExecutionMetrics
 from pitwire.market_data.handlers.metrics import Metrics as MarketDataMetrics
 from pitwire.persistence.handlers.report import ShellReport
+from pitwire.risk_gate.handlers.metrics import Metrics as GateMetrics
 from pitwire.strategy.handlers.outbox import Outbox
 from pitwire.venue_sim.handlers.metrics import exposition
 
@@ -21,6 +22,7 @@ REGISTER: Final[Mapping[str, Callable[[Any], object]]] = {
     "every service": lambda registry: ShellMetrics(registry, "SERVICE"),
     "market-data": MarketDataMetrics,
     "strategy": lambda registry: Outbox(_shell(registry), {}, registry),
+    "risk-gate": GateMetrics,
     "execution": ExecutionMetrics,
     "persistence": lambda registry: ShellReport(_shell(registry), ()),
 }

@@ -14,7 +14,18 @@ from pitwire.common.halts import Halts, undecodable_halt
 from pitwire.common.ids import content_hash, partition_of
 from pitwire.common.schemas.base import Message
 from pitwire.common.schemas.execution import ExecEvent
-from pitwire.common.schemas.ledger import Halt, LeaderChanged, LedgerEvent, Resume, RiskDecision
+from pitwire.common.schemas.ledger import (
+    Halt,
+    LeaderChanged,
+    LedgerEvent,
+    LimitsApplied,
+    Resume,
+    RiskDecision,
+    StrategyPaused,
+)
+
+Effect = Resume | LimitsApplied | StrategyPaused
+"""What an operator's command may leave in the journal, with its id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +46,7 @@ class Auditor:
         self.halts = Halts()
         self.halt_records: dict[str, int] = {}
         self.resumes: dict[str, int] = {}
+        self.effects: dict[int, Effect] = {}
         self.hashes: list[str] = []
         self.first_sequence = self.last_sequence = 0
         self.ledger_records = self.decisions = 0
@@ -97,6 +109,8 @@ class Auditor:
             self._account(place.account).folds = False
 
     def _hand_on(self, record: Record, place: Place, message: Message) -> None:
+        if isinstance(message, Effect):
+            self.effects[record.sequence] = message
         if isinstance(message, Halt):
             self._halt(record.sequence, message)
         elif isinstance(message, Resume):

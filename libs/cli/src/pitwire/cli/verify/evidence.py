@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from pitwire.common.schemas.control import Command, Heartbeat
+
 Row = dict[str, Any]
 
 
@@ -57,6 +59,14 @@ class VenueAccount:
     trades: tuple[VenueTrade, ...]
     balances: Mapping[str, Decimal]
     journal_before: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class BusEvidence:
+    """What the bus holds beside the journal: commands by id, read after it, and each process' last heartbeat."""
+
+    commands: Mapping[str, Command] = field(default_factory=dict[str, Command])
+    heartbeats: tuple[Heartbeat, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,12 +12,14 @@ from pitwire.cli.verify.against_tables import table_checks
 from pitwire.cli.verify.against_venue import venue_checks
 from pitwire.cli.verify.auditor import Auditor
 from pitwire.cli.verify.check import Check
-from pitwire.cli.verify.evidence import Tables, VenueAccount
+from pitwire.cli.verify.evidence import BusEvidence, Tables, VenueAccount
 from pitwire.cli.verify.money import money_checks
-from pitwire.common import topology
+from pitwire.cli.verify.trail import trail_checks
+from pitwire.common import codec, subjects, topology
 from pitwire.common.bus.port import Bus, Record
 from pitwire.common.clock import NS_PER_S, Clock
-from pitwire.common.errors import BusUnavailable
+from pitwire.common.errors import BusUnavailable, DecodeError
+from pitwire.common.schemas.control import Command, Heartbeat
 
 WAIT_DEFAULT_S: Final = 20.0
 """How long readers may take to catch up and orders in flight to settle, before it is judged as it stands."""
@@ -76,7 +78,7 @@ class Outcome:
         }
 
 
-def judge(auditor: Auditor, tables: Tables, venues: Sequence[VenueAccount]) -> list[Check]:
+def judge(auditor: Auditor, tables: Tables, venues: Sequence[VenueAccount], bus: BusEvidence) -> list[Check]:
     """Every check on evidence that is complete; `auditor` has read the journal up to the cursor of `tables`."""
     auditor.finish()
     journal = auditor.found.checks(
@@ -86,12 +88,46 @@ def judge(auditor: Auditor, tables: Tables, venues: Sequence[VenueAccount]) -> l
         orders=sum(len(audit.sendings) for audit in auditor.accounts.values()),
         accounts=len(auditor.accounts),
     )
-    return [*journal, *venue_checks(auditor, venues), *table_checks(auditor, tables), *money_checks(auditor, tables)]
+    return [
+        *journal,
+        *venue_checks(auditor, venues),
+        *table_checks(auditor, tables),
+        *money_checks(auditor, tables),
+        *trail_checks(auditor, tables, bus),
+    ]
 
 
 async def verify(sources: Sources, *, wait_s: float = WAIT_DEFAULT_S, say: Say | None = None) -> Outcome:
     """Judges the running system. Trading may go on: what happened after a source was asked is not held against it."""
     return await _Verification(sources, wait_s, say or (lambda _: None)).run()
+
+
+async def read_beside(bus: Bus) -> BusEvidence:
+    """Every command ever given, and the last heartbeats; what cannot be read is nobody's command."""
+    commands: dict[str, Command] = {}
+    async with contextlib.aclosing(bus.read(topology.CONTROL.name, (subjects.EVERY_COMMAND,), after=0)) as batches:
+        async for batch in _until_caught_up(batches, topology.CONTROL.name):
+            for record in batch:
+                with contextlib.suppress(DecodeError):
+                    command = codec.decode(Command, record.data, subject=record.subject)
+                    commands[command.command_id] = command
+    beats: list[Heartbeat] = []
+    for record in await bus.last_of_each(topology.STATE.name, subjects.pattern(subjects.HEARTBEAT)):
+        with contextlib.suppress(DecodeError):
+            beats.append(codec.decode(Heartbeat, record.data, subject=record.subject))
+    return BusEvidence(commands, tuple(beats))
+
+
+async def _until_caught_up(batches: AsyncIterator[list[Record]], stream: str) -> AsyncIterator[list[Record]]:
+    while True:
+        try:
+            async with asyncio.timeout(READ_SILENCE_MAX_S):
+                batch = await anext(batches)
+        except TimeoutError:
+            raise BusUnavailable(f"{stream} could not be read to its end") from None
+        if not batch:
+            return
+        yield batch
 
 
 class _Verification:
@@ -113,7 +149,8 @@ class _Verification:
             waited_ns = self._clock.monotonic_ns() - began_ns
             tables = await self._sources.database.tables()
             await self._read(journal, min(tables.cursor, await self._end()))
-        checks = [self._ready(open_questions), *judge(self._auditor, tables, venues)]
+        beside = await read_beside(self._sources.bus)
+        checks = [self._ready(open_questions), *judge(self._auditor, tables, venues, beside)]
         return Outcome(tuple(checks), waited_ns / NS_PER_S, tuple(self._said))
 
     async def _settle(self, journal: _Journal, began_ns: int) -> tuple[Sequence[VenueAccount], list[str]]:

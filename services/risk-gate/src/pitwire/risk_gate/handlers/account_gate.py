@@ -27,6 +27,7 @@ from pitwire.common.shell import Shell
 from pitwire.common.snapshots import SnapshotStore
 from pitwire.risk_gate import core
 from pitwire.risk_gate.handlers.market import MarketView
+from pitwire.risk_gate.handlers.metrics import Metrics
 
 INTENTS_WAITING_MAX: Final = 4_096
 """Beyond it the reader of intents waits: the stream keeps them, and they expire there."""
@@ -51,13 +52,19 @@ class AccountGate:
     """
 
     def __init__(
-        self, service: Shell, state: AccountState, market: MarketView, venue_accounts: Mapping[str, str]
+        self,
+        service: Shell,
+        state: AccountState,
+        market: MarketView,
+        venue_accounts: Mapping[str, str],
+        metrics: Metrics,
     ) -> None:
         self.state = state
         self._ledger = state.rewound()
         self._venue_accounts = dict(venue_accounts)
         self._service = service
         self._market = market
+        self._metrics = metrics
         self._subject = subjects.ledger(state.account)
         self._writer = FencedWriter(service.bus, self._subject, self, on_refused=self._on_refused)
         self._intents: deque[core.IntentInput] = deque()
@@ -229,7 +236,9 @@ class AccountGate:
 
     async def write(self, make: Callable[[], Message | None], *, trace: str = "") -> int:
         """Writes one ledger record made from the current state; 0 when there was nothing to write."""
-        return await self._writer.write(make, trace=trace)
+        sequence = await self._writer.write(make, trace=trace)
+        self._metrics.wrote(self._writer, sequence)
+        return sequence
 
     def place(self, *, intent_sequence: int | None = None, control_sequence: int | None = None) -> dict[str, Any]:
         """The fields that put a record at the end of the chain, covering everything seen so far."""

@@ -1,0 +1,21 @@
+"""What the gate reports about itself."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter
+
+from pitwire.common.journal import FencedWriter
+
+
+class Metrics:
+    """Names start with `pitwire_risk_gate_`."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.records = Counter("pitwire_risk_gate_records", "records appended to the ledger", registry=registry)
+        self.races = Counter("pitwire_risk_gate_races_lost", "appends that were made anew", registry=registry)
+
+    def wrote(self, writer: FencedWriter, sequence: int) -> None:
+        """After each write: `sequence` of the record, 0 where there was none, and the races on the way to it."""
+        self.records.inc(1 if sequence else 0)
+        self.races.inc(writer.races_lost)
+        writer.races_lost = 0

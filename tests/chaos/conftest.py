@@ -1,0 +1,116 @@
+"""One run through every death there is, kept on disk for whoever wants to look at it, or to tamper with a copy."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from tests.chaos.__main__ import until_done
+from tests.chaos.campaign import Campaign, Cycle
+from tests.chaos.report import keep, summary
+from tests.chaos.system import MortalSystem, points_of
+
+from pitwire.cli.database import plain_url
+from pitwire.common.crashpoints import CrashPoint
+
+SPEED = 180.0
+SEED = 7
+ONLY_PASSED = frozenset(
+    {
+        CrashPoint.FEED_DEFINED,
+        CrashPoint.FEED_HISTORY,
+        CrashPoint.FEED_QUOTE_PUBLISHED,
+        CrashPoint.STRATEGY_FOLDED,
+        CrashPoint.STRATEGY_WARM,
+        CrashPoint.STRATEGY_CANDLE_DONE,
+        CrashPoint.GATE_RESTORED,
+        CrashPoint.GATE_FOLDED,
+        CrashPoint.GATE_MARKED,
+        CrashPoint.GATE_MARKS_APPENDED,
+        CrashPoint.GATE_SNAPSHOT_DUE,
+        CrashPoint.GATE_COMMAND_READ,
+        CrashPoint.GATE_COMMAND_ANSWERED,
+        CrashPoint.EXECUTION_FOLDED,
+        CrashPoint.EXECUTION_DOUBT_ANSWERED,
+        CrashPoint.EXECUTION_RECONCILE_BEGUN,
+        CrashPoint.EXECUTION_HALT_READ,
+        CrashPoint.EXECUTION_WITHDRAWN,
+        CrashPoint.ROWS_CURSOR_READ,
+        CrashPoint.ROWS_BATCH_READ,
+        CrashPoint.ROWS_LOCKED,
+    }
+)
+"""Points whose turn to kill comes in `make chaos`: here time counts. They are passed all the same."""
+
+
+@dataclass
+class KeptRun:
+    """The folder of a run that is over, its cycles, and their summary."""
+
+    folder: Path
+    cycles: list[Cycle]
+    summary: dict[str, object]
+    passed: set[str]
+    said: list[str] = field(default_factory=list[str])
+
+
+@pytest.fixture(scope="session")
+def kept_run(infra: str, tmp_path_factory: pytest.TempPathFactory) -> KeptRun:
+    """A short campaign: most crash points, a paused leader, each server, and everything at once."""
+    if infra not in {"embedded", "docker"}:
+        pytest.skip("servers that are not ours are not ours to kill")
+    return asyncio.run(short_campaign(tmp_path_factory.mktemp("chaos")))
+
+
+async def short_campaign(data_dir: Path) -> KeptRun:
+    said: list[str] = []
+    system = MortalSystem(data_dir, double=False, speed=SPEED, tell=said.append, traced=True)
+    jobs: list[asyncio.Task[None]] = []
+    try:
+        await system.start()
+        run = Campaign(system, seed=SEED, tell=said.append)
+        jobs = [asyncio.create_task(job) for job in (*system.work(), run.operate())]
+        system.trade()
+        await until_done(asyncio.create_task(_deaths(run)), jobs)
+        for made in run.cycles:
+            keep(data_dir, made)
+        url = plain_url(system.infra.database_url)
+        found = await asyncio.to_thread(summary, data_dir, url, {}, seconds=0)
+        return KeptRun(system.folder.root, run.cycles, found, system.passed(), said)
+    finally:
+        for job in jobs:
+            job.cancel()
+        await asyncio.gather(*jobs, return_exceptions=True)
+        await system.stop()
+
+
+async def _deaths(run: Campaign) -> None:
+    async def lane(made: Cycle, services: tuple[str, ...]) -> None:
+        for service in services:
+            await run.walk(made, service, [(point, 1) for point in points_of(service) if point not in ONLY_PASSED])
+
+    async def points(made: Cycle) -> None:
+        await asyncio.gather(
+            lane(made, ("execution",)), lane(made, ("persistence", "market-data", "risk-gate", "strategy"))
+        )
+
+    await run.run_cycle("points", points, judge=False)
+    await run.run_cycle("paused", run.paused, judge=False)
+    await run.run_cycle("everything", run.everything, judge=False)
+    made = await run.run_cycle("server", run.server, judge=False)
+    await run.settle()
+    await run.judge(made)
+
+
+@pytest.fixture(scope="session")
+def copied_run(kept_run: KeptRun, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder copied, so that what is done to it harms nobody else."""
+    import shutil
+
+    target = tmp_path_factory.mktemp("copy") / "run"
+    shutil.copytree(kept_run.folder, target, symlinks=True)
+    yield target
+    shutil.rmtree(target)
