@@ -34,7 +34,7 @@ READ: Final[dict[str, LiteralString]] = {
     "resumes": "resume_id, oms_sequence, cleared",
     "limits": "*",
     "capital": "*",
-    "instruments": "instrument_id, lot_size, min_quantity",
+    "instruments": "instrument_id, tick_size, lot_size, min_quantity, max_quantity, min_notional, defined_ns",
 }
 """Table to columns."""
 
