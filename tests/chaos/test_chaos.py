@@ -6,7 +6,6 @@ from collections import Counter
 
 import pytest
 from tests.chaos.conftest import ONLY_PASSED, KeptRun
-from tests.chaos.report import share_within
 
 from pitwire.cli.run.plan import SERVICES
 from pitwire.common.crashpoints import CrashPoint
@@ -45,11 +44,3 @@ def test_many_kills_fell_between_an_approval_and_the_end_of_its_order(kept_run: 
     share = kept_run.summary["kills_with_an_order_open"]
     assert isinstance(share, float)
     assert share >= OPEN_SHARE_MIN, kept_run.summary
-
-
-@pytest.mark.parametrize(
-    ("moments", "share"),
-    [([5], 1.0), ([1, 5], 0.5), ([10, 20, 25, 31], 0.5), ([], 0.0)],
-)
-def test_a_moment_counts_when_it_lies_in_any_span(moments: list[int], share: float) -> None:
-    assert share_within(moments, [(3, 10), (4, 6), (20, 30)]) == share

@@ -229,6 +229,9 @@ async def test_two_gates_on_one_ledger_decide_each_intent_once_and_stand_alike(w
     for desk in desks:
         desk.gate.state.advance(desk.gate.state.observed_sequence)
     assert desks[0].gate.state.state_hash() == desks[1].gate.state.state_hash()
+    written = [desk.registry.get_sample_value("pitwire_risk_gate_records_total") or 0 for desk in desks]
+    assert sum(written) == len([r for r in world.server.log_of("OMS").records if ".risk." in r.subject])
+    assert all(written)
 
 
 async def test_a_gate_that_read_further_than_the_winner_goes_on_from_the_ledger(world: World) -> None:
