@@ -168,8 +168,9 @@ class MortalSystem(System):
         deadline = time.monotonic() + timeout_s
         while True:
             await asyncio.sleep(POLL_S)
-            waiting = [name for name in SERVICES if not self.double and not self.is_recovered(name)]
-            waiting = waiting or list(self.health.not_ready(now_ns=self.clock.monotonic_ns()))
+            alone = [name for name in SERVICES if not (self.double and name in DOUBLED)]
+            waiting = [name for name in alone if not self.is_recovered(name)]
+            waiting += [] if waiting else list(self.health.not_ready(now_ns=self.clock.monotonic_ns()))
             waiting += [name for name in ("nats", "postgres", "venue-sim") if name not in self.pids()]
             waiting += [] if waiting or await self._venue_answers() else ["venue-sim"]
             if not waiting or time.monotonic() > deadline:
