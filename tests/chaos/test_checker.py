@@ -38,11 +38,11 @@ def test_positions_are_booked_at_average_cost_and_may_flip() -> None:
     held = Holding()
     held.trade(Fraction(2), Fraction(100))
     held.trade(Fraction(1), Fraction(130))
-    assert (held.quantity, held.cost) == (3, 330)
+    assert (held.quantity, held.cost) == tuple(map(Fraction, (3, 330)))
     held.trade(Fraction(-1), Fraction(120))
-    assert (held.quantity, held.cost, held.realised) == (2, 220, 10)
+    assert (held.quantity, held.cost, held.realised) == tuple(map(Fraction, (2, 220, 10)))
     held.trade(Fraction(-3), Fraction(100))
-    assert (held.quantity, held.cost, held.realised) == (-1, -100, -10)
+    assert (held.quantity, held.cost, held.realised) == tuple(map(Fraction, (-1, -100, -10)))
 
 
 def test_base_fees_cut_the_quantity_and_every_fee_counts_in_quote() -> None:
@@ -53,7 +53,7 @@ def test_base_fees_cut_the_quantity_and_every_fee_counts_in_quote() -> None:
     found = holdings_of(trades)
     assert set(found) == {("s", "BTC-USDT"), (NET, "BTC-USDT")}
     held = found[NET, "BTC-USDT"]
-    assert (held.quantity, held.fees, held.realised) == (Fraction("0.4"), 12, 5)
+    assert (held.quantity, held.fees, held.realised) == tuple(map(Fraction, ("0.4", 12, 5)))
 
 
 def test_an_operation_without_its_end_never_happened(tmp_path: Path) -> None:
