@@ -53,7 +53,7 @@ def test_base_fees_cut_the_quantity_and_every_fee_counts_in_quote() -> None:
     found = holdings_of(trades)
     assert set(found) == {("s", "BTC-USDT"), (NET, "BTC-USDT")}
     held = found[NET, "BTC-USDT"]
-    assert (held.quantity, held.fees, held.realised) == tuple(map(Fraction, ("0.4", 12, 5)))
+    assert (held.quantity, held.fees, held.realised) == (Fraction("0.4"), Fraction(12), Fraction(5))
 
 
 def test_an_operation_without_its_end_never_happened(tmp_path: Path) -> None:
