@@ -73,7 +73,7 @@ async def until_done(work: asyncio.Task[None], beside: list[asyncio.Task[None]])
 
 async def _cycles(run: Campaign, data_dir: Path, cycles: int, stopped: asyncio.Event) -> None:
     before = len(kept(data_dir))
-    ways = {"points": run.at_points, "random": run.at_random, "server": run.server}
+    ways = {"point": run.at_a_point, "random": run.at_random, "server": run.server}
     say(HEADER)
     for number in range(before + 1, before + cycles + 1):
         kind = run.random.choices(list(ways), weights=(6, 2, 1))[0]

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -31,9 +32,9 @@ ACCOUNT = "main"
 SERVERS = ("nats", "postgres", "venue-sim")
 RECOVERY_MAX_S = 60.0
 REACH_MAX_S = 15.0
-TRADE_ON_S = 0.7
+TRADE_ON_S = 0.5
 PAUSE_S = 2.5
-PASSES_MAX = 4
+PASSES_MAX = 12
 OPERATOR_PERIOD_S = 1.5
 HALTED_S = 0.3
 ANSWER_MAX_S = 3.0
@@ -97,15 +98,11 @@ class Campaign:
         self._kill(made, name)
         await self._until(lambda: worker.pid not in (0, before), REACH_MAX_S)
         for point, passes in points:
-            await self._reach(made, name, point, f"{point}:{passes}")
+            await self._reach(made, name, point, partial(worker.has_left, f"{point}:{passes}"))
 
-    async def _reach(self, made: Cycle, name: str, point: CrashPoint, armed: str) -> None:
+    async def _reach(self, made: Cycle, name: str, point: CrashPoint, died: Callable[[], bool]) -> None:
         """Waits for the life that is armed with this point to end there; one that will not is killed."""
         worker = self.system.mortal(name)
-
-        def died() -> bool:
-            return worker.point != armed or worker.pid == 0
-
         if point in ON_STOP:
             await self._until(lambda: died() or self.system.is_recovered(name.removesuffix(TWIN)), RECOVERY_MAX_S)
             if not died():
@@ -114,12 +111,20 @@ class Campaign:
             made.missed.append(str(point))
             self._kill(made, name)
             await self._until(died, REACH_MAX_S)
-        await self._until(lambda: worker.pid != 0 and worker.point != armed, REACH_MAX_S)
+        await self._until(lambda: worker.pid != 0 and died(), REACH_MAX_S)
 
-    async def at_points(self, made: Cycle) -> None:
-        """The next points of two services, at the same time."""
-        services = self.random.sample(SERVICES, self.random.randint(1, 2))
-        await asyncio.gather(*(self.walk(made, name, self._next_points(name)) for name in services))
+    async def at_a_point(self, made: Cycle) -> None:
+        """A life that is armed ends at its point; a service whose life is not is killed, and its next one is armed."""
+        service = self.random.choice(SERVICES)
+        name = self._one_of(service)
+        worker = self.system.mortal(name)
+        life, armed = worker.life, worker.point
+        worker.next_points.extend(f"{point}:{passes}" for point, passes in self._next_points(service))
+        if armed:
+            await self._reach(made, name, CrashPoint(armed.partition(":")[0]), lambda: worker.life != life)
+            return
+        self._kill(made, name)
+        await self._until(lambda: worker.life != life, REACH_MAX_S)
 
     def _next_points(self, service: str) -> list[tuple[CrashPoint, int]]:
         """The point tried least so far, and at which pass: what happens once in a life cannot be passed twice."""

@@ -64,12 +64,13 @@ class Patient(Restarts):
 
 
 class MortalWorker(Worker):
-    """`next_points` are the crash points of its next lives; `deaths` what became of the past ones."""
+    """`next_points` are the crash points of its next lives, `point` that of this one; `deaths` tell of past ones."""
 
     def __init__(self, plan: ProcessPlan, **options: Any) -> None:
         super().__init__(plan, **options)
         self.next_points: deque[str] = deque()
         self.point = ""
+        self.life = 0
         self.otherwise = ""
         self.deaths: list[Death] = []
         self._restarts = Patient(self._on_death)
@@ -77,10 +78,15 @@ class MortalWorker(Worker):
     @override
     def start(self) -> None:
         self.point = self.next_points.popleft() if self.next_points else ""
+        self.life += 1
         plain = self.plan
         self.plan = replace(plain, env={**plain.env, "PITWIRE_CRASHPOINT": self.point or self.otherwise})
         super().start()
         self.plan = plain
+
+    def has_left(self, point: str) -> bool:
+        """The life that was to end there is over."""
+        return self.point != point
 
     def _on_death(self, exit_code: int) -> None:
         self.deaths.append(Death(self.name, time.time_ns(), exit_code, self._reached()))
