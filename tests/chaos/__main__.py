@@ -17,7 +17,7 @@ from tests.chaos.races import Races
 from tests.chaos.report import HEADER, keep, kept, line, summary
 from tests.chaos.system import ROOT, MortalSystem
 
-from pitwire.cli.database import plain_url
+from pitwire.cli.addresses import plain_url
 from pitwire.cli.servers import DirectoryLock
 
 JUDGE_EVERY = 10

@@ -18,7 +18,7 @@ from typing import Any
 from tests.chaos.checker import Verdict, check
 from tests.chaos.system import DOUBLED, TWIN, MortalSystem, points_of
 
-from pitwire.cli.database import plain_url
+from pitwire.cli.addresses import plain_url
 from pitwire.cli.operator import Operator
 from pitwire.cli.run.plan import SERVICES
 from pitwire.cli.run.session import cancel_everything
@@ -31,7 +31,7 @@ from pitwire.common.errors import PitwireError
 ACCOUNT = "main"
 SERVERS = ("nats", "postgres", "venue-sim")
 RECOVERY_MAX_S = 60.0
-REACH_MAX_S = 15.0
+REACH_MAX_S = 20.0
 TRADE_ON_S = 0.5
 PAUSE_S = 2.5
 PASSES_MAX = 12

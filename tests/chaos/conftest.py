@@ -13,7 +13,7 @@ from tests.chaos.campaign import Campaign, Cycle
 from tests.chaos.report import keep, summary
 from tests.chaos.system import MortalSystem, points_of
 
-from pitwire.cli.database import plain_url
+from pitwire.cli.addresses import plain_url
 from pitwire.common.crashpoints import CrashPoint
 
 SPEED = 180.0
@@ -88,14 +88,13 @@ async def short_campaign(data_dir: Path) -> KeptRun:
 
 
 async def _deaths(run: Campaign) -> None:
-    async def lane(made: Cycle, services: tuple[str, ...]) -> None:
-        for service in services:
-            await run.walk(made, service, [(point, 1) for point in points_of(service) if point not in ONLY_PASSED])
+    async def lane(made: Cycle, service: str) -> None:
+        await run.walk(made, service, [(point, 1) for point in points_of(service) if point not in ONLY_PASSED])
 
     async def points(made: Cycle) -> None:
-        await asyncio.gather(
-            lane(made, ("execution",)), lane(made, ("persistence", "market-data", "risk-gate", "strategy"))
-        )
+        await asyncio.gather(lane(made, "persistence"), lane(made, "market-data"))
+        await asyncio.gather(lane(made, "risk-gate"), lane(made, "strategy"))
+        await lane(made, "execution")
 
     await run.run_cycle("points", points, judge=False)
     await run.run_cycle("paused", run.paused, judge=False)

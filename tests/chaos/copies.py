@@ -18,7 +18,7 @@ from psycopg import sql
 from tests.chaos.checker import Verdict, check
 from tests.chaos.system import CACHE
 
-from pitwire.cli.database import plain_url
+from pitwire.cli.addresses import plain_url
 from pitwire.cli.run.infra import Infra
 from pitwire.cli.run.plan import RunFolder, venue_plan
 from pitwire.cli.verify import Outcome, Sources, verify
