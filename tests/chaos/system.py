@@ -17,10 +17,10 @@ import tomli_w
 from typing_extensions import override
 
 from pitwire.cli.run.folder import newest_run, open_run
-from pitwire.cli.run.pacer import VenueControlFailed
 from pitwire.cli.run.plan import SERVICES, ProcessPlan, RunFolder, service_plan
 from pitwire.cli.run.restarts import FINAL_EXIT_CODES, FIRST_WAIT_MS, GiveUp, Restarts, StartAgain
 from pitwire.cli.run.system import System, UpOptions
+from pitwire.cli.run.venue_control import VenueControlFailed
 from pitwire.cli.run.workers import Worker
 from pitwire.common.clock import SystemClock
 from pitwire.common.crashpoints import MARK, TRACE, TRACE_MARK, CrashPoint
