@@ -44,6 +44,8 @@ async def campaign(data_dir: Path, *, cycles: int, double: bool, seed: int) -> d
     jobs: list[asyncio.Task[None]] = []
     try:
         await system.start()
+        if double:
+            system.start_twins()
         died_at = Counter(kill["point"] for made in kept(data_dir) for kill in made["kills"])
         run = Campaign(system, seed=seed, tell=say, died_at=died_at)
         races = Races(system)

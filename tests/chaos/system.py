@@ -136,9 +136,12 @@ class MortalSystem(System):
 
     @override
     def _start_service(self, name: str) -> None:
-        names = (name, name + TWIN) if self.double and name in DOUBLED else (name,)
-        for each in names:
-            self._add_worker(each, self.plan_of(name, each, leases=not self.double)).start()
+        self._add_worker(name, self.plan_of(name, name, leases=not self.double)).start()
+
+    def start_twins(self) -> None:
+        """The second ones, at work beside the first: once those are ready, since a twin may well end its sibling."""
+        for service in DOUBLED:
+            self._add_worker(service + TWIN, self.plan_of(service, service + TWIN, leases=False)).start()
 
     def passed(self) -> set[str]:
         """The crash points that traced processes passed alive."""

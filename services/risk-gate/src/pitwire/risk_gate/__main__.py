@@ -8,12 +8,12 @@ from pitwire.common import subjects
 from pitwire.common.leases import LeaseHolder
 from pitwire.common.service import Service, run
 from pitwire.risk_gate.config import Config
-from pitwire.risk_gate.handlers.account_gate import AccountGate, recovered_state
+from pitwire.risk_gate.handlers.account_gate import AccountGate
 from pitwire.risk_gate.handlers.commands import CommandDesk
 from pitwire.risk_gate.handlers.journal_guard import JournalGuard
 from pitwire.risk_gate.handlers.market import MarketView
 from pitwire.risk_gate.handlers.metrics import Metrics
-from pitwire.risk_gate.handlers.opening import open_account
+from pitwire.risk_gate.handlers.opening import open_account, recovered_state
 
 
 async def main() -> int:

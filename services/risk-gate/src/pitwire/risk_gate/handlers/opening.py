@@ -1,4 +1,4 @@
-"""What a gate writes when it starts: its leadership, and on an empty ledger the account's opening records."""
+"""How a gate starts: from its newest state, with its leadership, and on an empty ledger the opening records."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from pitwire.common import topology
 from pitwire.common.clock import random_token
 from pitwire.common.config import PitwireConfig
 from pitwire.common.crashpoints import CrashPoint, crashpoint
+from pitwire.common.enums import AlertSeverity
 from pitwire.common.ids import EXTERNAL_STRATEGY, MANUAL_STRATEGY
+from pitwire.common.portfolio import AccountState
 from pitwire.common.schemas.base import Message
 from pitwire.common.schemas.ledger import (
     CapitalRecorded,
@@ -19,8 +22,22 @@ from pitwire.common.schemas.ledger import (
     StrategyRegistered,
 )
 from pitwire.common.schemas.limits import AccountLimits
+from pitwire.common.shell import Shell
+from pitwire.common.snapshots import SnapshotStore
 from pitwire.risk_gate.handlers.account_gate import AccountGate
 from pitwire.risk_gate.handlers.journal_guard import find_loss
+
+
+async def recovered_state(service: Shell, account: str, quote: str) -> AccountState:
+    """The account's state from its newest good snapshot, or an empty one; a bad snapshot is told and passed over."""
+    bad: list[str] = []
+    stream = await service.bus.state(topology.OMS.name)
+    store = SnapshotStore(service.bus, service="risk-gate", account=account)
+    state = await store.load(AccountState.restore, last_sequence=stream.last_sequence, on_bad=bad.append)
+    for text in bad:
+        await service.alert(AlertSeverity.WARNING, "SNAPSHOT", text, account=account)
+    crashpoint(CrashPoint.GATE_RESTORED)
+    return state or AccountState(account, quote)
 
 
 async def open_account(gate: AccountGate, config: PitwireConfig, *, leader: str) -> None:
