@@ -48,6 +48,13 @@ def test_a_book_is_not_used_before_a_snapshot_and_is_from_then_on() -> None:
     assert (book.mid_price, book.sequence, book.ts_event_ns) == (Decimal("100.5"), 6, 6)
 
 
+def test_what_a_book_answers_of_its_best_prices() -> None:
+    book = synced()
+    assert (book.mid_price, book.spread, book.spread_percent) == (Decimal(100), Decimal(2), Decimal(2))
+    empty = OrderBook(BTC)
+    assert (empty.best_bid, empty.best_ask, empty.mid_price, empty.spread, empty.spread_percent) == (None,) * 5
+
+
 @pytest.mark.parametrize(
     ("lost", "quality"),
     [

@@ -8,6 +8,7 @@ from typing import Final
 
 from pitwire.common.books import Book, BookFault, Ladder
 from pitwire.common.enums import DataQuality
+from pitwire.common.money import HUNDRED, difference, product, ratio
 from pitwire.common.schemas.market import TWO, BookLevel, BookUpdate
 
 
@@ -62,6 +63,18 @@ class OrderBook:
         """Between the best prices; None while a side is empty."""
         bid, ask = self.best_bid, self.best_ask
         return None if bid is None or ask is None else (bid.price + ask.price) / TWO
+
+    @property
+    def spread(self) -> Decimal | None:
+        """Best ask less best bid; None while a side is empty."""
+        bid, ask = self.best_bid, self.best_ask
+        return None if bid is None or ask is None else difference(ask.price, bid.price)
+
+    @property
+    def spread_percent(self) -> Decimal | None:
+        """Of the mid price, at 34 digits."""
+        spread, mid_price = self.spread, self.mid_price
+        return None if spread is None or mid_price is None else ratio(product(spread, HUNDRED), mid_price)
 
     def bids(self, count: int) -> list[BookLevel]:
         """The highest ones first."""
