@@ -20,7 +20,7 @@ for panel in (
     (run.up, run.venue),
     (look.status, look.positions, look.orders, look.fills, look.pnl, look.strategies, look.limits, look.why),
     (operate.order, operate.cancel, operate.flatten, operate.pause, operate.halt, operate.resume),
-    (research.backtest,),
+    (research.backtest, research.sweep),
     (tools.verify, tools.logs, tools.doctor, tools.docs),
 ):
     for command in panel:

@@ -1,4 +1,4 @@
-"""Commands of research: backtest."""
+"""Commands of research: backtest, sweep."""
 
 from __future__ import annotations
 
@@ -70,5 +70,46 @@ def backtest(
         }
         asked = Asked(tuple(strategy), tuple(data), tuple(param or ()), capital, fills, account, config)
         return run_backtest(asked, report=report, check_lookahead=check_lookahead)
+
+    finish(work, output)
+
+
+def sweep(
+    *,
+    strategy: Annotated[str, typer.Option("--strategy", "-s", help="Shipped name or path/to/file.py:Class.")],
+    data: Annotated[
+        list[str],
+        typer.Option("--data", "-d", help="CSV(.gz) of candles, or BASE-QUOTE.venue=FILE; one per instrument."),
+    ],
+    grid: Annotated[
+        list[str], typer.Option("--grid", "-g", help="name=5,10,20 or name=first:last:step; every combination is run.")
+    ],
+    random: Annotated[int | None, typer.Option(help="Only so many combinations, drawn, each once.", min=1)] = None,
+    seed: Annotated[int, typer.Option(help="Of what is drawn.")] = 1,
+    param: Annotated[list[str] | None, typer.Option("--param", "-p", help="name=value, the same in every run.")] = None,
+    by: Annotated[str, typer.Option(help="The figure that ranks the runs, highest first.")] = "sharpe",
+    capital: Annotated[str, typer.Option(help="Quote currency that the account begins with.")] = "100000",
+    fees_bps: Annotated[str, typer.Option(help="Fee of every fill, in basis points of its value.")] = "10",
+    slippage_bps: Annotated[str, typer.Option(help="A taker's price is worse by so much.")] = "0",
+    workers: Annotated[int | None, typer.Option(help="Processes; default: one per core.", min=1, max=256)] = None,
+    results: Annotated[
+        Path | None, typer.Option(help="Keep finished runs here; the same command goes on where it was killed.")
+    ] = None,
+    config: ConfigOption = Path("pitwire.toml"),
+    output: OutputOption = Format.TEXT,
+) -> None:
+    """Run a strategy with many parameter sets on all cores, and rank them.
+
+    With `-o json`: `{"runs", "by", "bars", "seconds"}`, best run first, each with its `params` and `metrics`, or with
+    the `error` that says why these parameters do not go together.
+    """
+
+    def work() -> Reply:
+        from pitwire.cli.views.backtest import Asked
+        from pitwire.cli.views.sweep import Space, run_sweep
+
+        fills = {"taker_bps": fees_bps, "maker_bps": fees_bps, "slippage_bps": slippage_bps}
+        asked = Asked((strategy,), tuple(data), tuple(param or ()), capital, fills, None, config)
+        return run_sweep(asked, Space(tuple(grid), random, seed, by, results, workers))
 
     finish(work, output)

@@ -50,7 +50,7 @@ def run_backtest(asked: Asked, *, report: Path | None = None, check_lookahead: b
     """Runs it, with a bar of progress at a terminal."""
     job = job_of(asked)
     sources = Files((Path.cwd(), asked.config.resolve().parent))
-    outcome = run_job(job, sources=sources, clock=SystemClock(), progress=_progress())
+    outcome = run_job(job, sources=sources, clock=SystemClock(), progress=progress_bar())
     if check_lookahead:
         return _checked(prove_no_lookahead(outcome, sources))
     if report is not None:
@@ -156,5 +156,6 @@ class _Bar:
             sys.stderr.flush()
 
 
-def _progress() -> _Bar | None:
+def progress_bar() -> _Bar | None:
+    """A bar of progress where a person looks on."""
     return _Bar() if sys.stderr.isatty() else None
