@@ -42,7 +42,7 @@ def test_limits_hold_for_the_instruments_of_the_run_and_marks_may_be_two_candles
     assert wide is not None
     assert narrow is not None
     assert wide.instruments_allowed == narrow.instruments_allowed == (series[0].name, ETH)
-    assert (wide.order_value_max, narrow.order_value_max) == (100_000_000, 10)
+    assert [wide.order_value_max, narrow.order_value_max] == [Decimal(100_000_000), Decimal(10)]
     assert wide.mark_age_max_ms == 120_000
 
 
