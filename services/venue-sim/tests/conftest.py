@@ -85,9 +85,17 @@ class FakeOutbox:
 
     def __init__(self) -> None:
         self.frames: list[Any] = []
+        self.later: list[tuple[int, Any]] = []
+        self.cuts: list[str] = []
 
     def send(self, frame: bytes) -> None:
         self.frames.append(json.loads(frame))
+
+    def send_later(self, frame: bytes, delay_ms: int) -> None:
+        self.later.append((delay_ms, json.loads(frame)))
+
+    def cut(self, reason: str) -> None:
+        self.cuts.append(reason)
 
     def take(self) -> list[Any]:
         frames, self.frames = self.frames, []
@@ -224,6 +232,9 @@ class Desk:
             time=self.time,
             wall_ms=lambda: self.wall,
         )
+
+    def wall_ms(self) -> int:
+        return self.wall
 
     def advance(self, instants: int = 1) -> None:
         for _ in range(instants):

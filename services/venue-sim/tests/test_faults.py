@@ -38,7 +38,9 @@ class World:
     def __init__(self, desk: Any) -> None:
         self.drops: list[tuple[str, str]] = []
         self.freezes: list[float] = []
-        self.desk = FaultDesk(desk.venue, drop=self.drop, freeze=self.freezes.append)
+        self.desk = FaultDesk(
+            desk.venue, drop=self.drop, freeze=self.freezes.append, shut=lambda: self.drops.append(("shut", "all"))
+        )
 
     def drop(self, mode: str, who: str) -> int:
         if mode == "softly":
@@ -132,14 +134,14 @@ def test_a_wipe_forgets_orders_and_trades_and_is_in_the_log(world: World, desk: 
 
 
 def test_events_can_come_twice_and_depth_can_have_a_gap(world: World, desk: Any, outbox: Any) -> None:
-    feeds = Feeds(desk.venue.exchange, desk.time, desk.venue.faults)
+    feeds = Feeds(desk.venue.exchange, desk.time, desk.venue.faults, desk.venue.driver.tapes)
     desk.venue.publisher = feeds
     feeds.subscribe_user("main", outbox, 0)
     world.wish(kind="duplicate_events")
     run(desk.venue, "order.place", LIMIT, account_id="main", address="here")
     events = [frame["event"]["e"] for frame in outbox.take()]
-    assert events == ["executionReport", "executionReport", "outboundAccountPosition"]
-    StreamSession(feeds, outbox, streams=["btcusdt@depth"], combined=False)
+    assert events == ["executionReport"] * 2 + ["outboundAccountPosition"] * 2
+    StreamSession(feeds, outbox, streams=["btcusdt@depth"], combined=False, wall_ms=desk.wall_ms)
     before = desk.venue.exchange.revision
     world.wish(kind="depth_gap")
     desk.advance(3)

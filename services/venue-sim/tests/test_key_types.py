@@ -44,7 +44,7 @@ class Session:
         keys = [desk.key, Key("ed", "", "main", read_public_key(pem(pair)))]
         desk.venue.keyring = Keyring(keys)
         self.desk, self.outbox, self.pair = desk, outbox, pair
-        feeds = Feeds(desk.venue.exchange, desk.time, desk.venue.faults)
+        feeds = Feeds(desk.venue.exchange, desk.time, desk.venue.faults, desk.venue.driver.tapes)
         desk.venue.publisher = feeds
         self.session = WsApiSession(desk.venue, feeds, outbox, address="here")
 

@@ -197,6 +197,7 @@ async def test_a_broken_venue_is_reported_instead_of_going_on() -> None:
         BrokenRest(),
         lambda outbox, streams, combined: BrokenSession(),
         lambda outbox, address: BrokenSession(),
+        admit=lambda _address: 0,
         on_failure=failures.append,
     )
     port = await server.start(0)

@@ -161,7 +161,7 @@ class Talk:
     def __init__(self, desk: Any, outbox: Any) -> None:
         self.desk = desk
         self.outbox = outbox
-        self.feeds = Feeds(desk.venue.exchange, desk.time, desk.venue.faults)
+        self.feeds = Feeds(desk.venue.exchange, desk.time, desk.venue.faults, desk.venue.driver.tapes)
         desk.venue.publisher = self.feeds
         self.session = WsApiSession(desk.venue, self.feeds, outbox, address="here")
 
@@ -276,7 +276,7 @@ def test_an_execution_report_has_the_documented_fields(talk: Talk, payload_folde
 # ------------------------------------------------------------------------------------------------------------ streams
 @pytest.fixture
 def feeds(desk: Any) -> Feeds:
-    made = Feeds(desk.venue.exchange, desk.time, desk.venue.faults)
+    made = Feeds(desk.venue.exchange, desk.time, desk.venue.faults, desk.venue.driver.tapes)
     desk.venue.publisher = made
     return made
 
@@ -285,7 +285,7 @@ ALL = ["btcusdt@trade", "btcusdt@bookTicker", "btcusdt@depth@100ms", "btcusdt@kl
 
 
 def test_each_instant_tells_trade_top_depth_and_candle(desk: Any, feeds: Feeds, outbox: Any) -> None:
-    StreamSession(feeds, outbox, streams=ALL, combined=True)
+    StreamSession(feeds, outbox, streams=ALL, combined=True, wall_ms=desk.wall_ms)
     desk.advance()
     frames = outbox.take()
     assert [frame["stream"] for frame in frames] == ALL
@@ -297,7 +297,7 @@ def test_each_instant_tells_trade_top_depth_and_candle(desk: Any, feeds: Feeds, 
 
 
 def test_a_candle_closes_once_right_after_its_last_trade(desk: Any, feeds: Feeds, outbox: Any) -> None:
-    StreamSession(feeds, outbox, streams=["btcusdt@trade", "btcusdt@kline_1m"], combined=False)
+    StreamSession(feeds, outbox, streams=["btcusdt@trade", "btcusdt@kline_1m"], combined=False, wall_ms=desk.wall_ms)
     desk.advance(2 * POINTS)
     frames = outbox.take()
     closed = [number for number, frame in enumerate(frames) if frame["e"] == "kline" and frame["k"]["x"]]
@@ -311,7 +311,7 @@ def test_a_candle_closes_once_right_after_its_last_trade(desk: Any, feeds: Feeds
 
 
 def test_a_book_kept_from_snapshot_and_diffs_equals_the_venues(desk: Any, feeds: Feeds, outbox: Any) -> None:
-    StreamSession(feeds, outbox, streams=["btcusdt@depth"], combined=False)
+    StreamSession(feeds, outbox, streams=["btcusdt@depth"], combined=False, wall_ms=desk.wall_ms)
     desk.advance(3)
     snapshot = json.loads(rest(desk, "GET", "/api/v3/depth", "symbol=BTCUSDT&limit=5000").body)
     sides = {side: dict(snapshot[name]) for side, name in (("b", "bids"), ("a", "asks"))}
@@ -337,7 +337,7 @@ def test_a_book_kept_from_snapshot_and_diffs_equals_the_venues(desk: Any, feeds:
 
 def test_a_users_order_moves_the_public_book_at_once(desk: Any, feeds: Feeds, outbox: Any) -> None:
     desk.advance()
-    StreamSession(feeds, outbox, streams=["btcusdt@bookTicker", "btcusdt@depth5"], combined=True)
+    StreamSession(feeds, outbox, streams=["btcusdt@bookTicker", "btcusdt@depth5"], combined=True, wall_ms=desk.wall_ms)
     bid = json.loads(rest(desk, "GET", "/api/v3/ticker/bookTicker", "symbol=BTCUSDT").body)["bidPrice"]
     better = f"{float(bid) + 0.05:.2f}"
     query = signed(desk, ORDER.replace("50000", better))
@@ -348,9 +348,10 @@ def test_a_users_order_moves_the_public_book_at_once(desk: Any, feeds: Feeds, ou
 
 
 def test_subscriptions_are_made_listed_and_ended(desk: Any, feeds: Feeds, outbox: Any) -> None:
-    session = StreamSession(feeds, outbox, streams=[], combined=False)
+    session = StreamSession(feeds, outbox, streams=[], combined=False, wall_ms=desk.wall_ms)
 
     def ask(method: str, params: Any = None) -> Any:
+        desk.wall += 1000  # a client may send five messages a second
         session.on_text(json.dumps({"method": method, "params": params, "id": "q"}))
         return outbox.take()[0]
 
@@ -381,7 +382,7 @@ def test_subscriptions_are_made_listed_and_ended(desk: Any, feeds: Feeds, outbox
 def test_a_payload_is_the_same_for_every_listener(desk: Any, feeds: Feeds, make_outbox: Callable[[], Any]) -> None:
     outboxes = [make_outbox() for _ in range(3)]
     for outbox in outboxes:
-        StreamSession(feeds, outbox, streams=["btcusdt@aggTrade"], combined=False)
+        StreamSession(feeds, outbox, streams=["btcusdt@aggTrade"], combined=False, wall_ms=desk.wall_ms)
     desk.advance()
     assert outboxes[0].frames == outboxes[1].frames == outboxes[2].frames
     assert outboxes[0].frames[0]["e"] == "aggTrade"

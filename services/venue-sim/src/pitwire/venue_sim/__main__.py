@@ -5,9 +5,9 @@ import contextlib
 import logging
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -29,6 +29,7 @@ from pitwire.venue_sim.handlers.assembly import MismatchError, Opening, assemble
 from pitwire.venue_sim.handlers.fault_desk import FaultDesk
 from pitwire.venue_sim.handlers.faults import Faults
 from pitwire.venue_sim.handlers.feeds import Feeds
+from pitwire.venue_sim.handlers.listen_keys import ListenKeys
 from pitwire.venue_sim.handlers.metrics import exposition
 from pitwire.venue_sim.handlers.rest import Rest
 from pitwire.venue_sim.handlers.security import Key, Keyring
@@ -52,6 +53,7 @@ class Market:
     def __init__(self, driver: MarketDriver) -> None:
         self._driver = driver
         self.venue: Venue | None = None
+        self.play_faults: Callable[[int], None] = lambda _market_ms: None
 
     def next_ms(self) -> int | None:
         return self._driver.next_ms
@@ -62,6 +64,17 @@ class Market:
     def advance(self) -> None:
         if self.venue is not None:
             self.venue.advance_market()
+            self.play_faults(self._driver.market_ms)
+
+
+class Built(NamedTuple):
+    """The parts of a venue."""
+
+    venue: Venue
+    market: Market
+    pacer: Pacer
+    feeds: Feeds
+    keys: list[Key]
 
 
 def read_key(entry: dict[str, str]) -> Key:
@@ -82,7 +95,7 @@ def read_key(entry: dict[str, str]) -> Key:
     return Key(entry["api_key"], entry.get("api_secret", ""), entry["account"], public_key)
 
 
-def build(config: Config, file_log: FileLog) -> tuple[Venue, Pacer, Feeds, list[Key]]:
+def build(config: Config, file_log: FileLog) -> Built:
     """The venue and its pacer, from the settings and the data folder."""
     source: BarSource
     if config.market is None:
@@ -104,7 +117,7 @@ def build(config: Config, file_log: FileLog) -> tuple[Venue, Pacer, Feeds, list[
     market = Market(driver)
     pacer = Pacer(market, speed=config.speed, paused=config.paused, monotonic_s=clock.monotonic_s)
     faults = Faults()
-    feeds = Feeds(exchange, pacer, faults)
+    feeds = Feeds(exchange, pacer, faults, driver.tapes)
     venue = Venue(
         exchange=exchange,
         driver=driver,
@@ -116,13 +129,17 @@ def build(config: Config, file_log: FileLog) -> tuple[Venue, Pacer, Feeds, list[
         wall_ms=lambda: clock.wall_ms() + faults.skew_ms,
         faults=faults,
     )
+    if config.legacy_listen_key:
+        listen_keys = venue.listen_keys = ListenKeys(new_secret=clock.new_secret)
+        feeds.listen_keys = lambda account_id: listen_keys.keys_of(account_id, now_ms=venue.wall_ms())
     market.venue = venue
-    return venue, pacer, feeds, keys
+    return Built(venue, market, pacer, feeds, keys)
 
 
 async def serve(config: Config, file_log: FileLog) -> None:
     """Listen, print one line that says where, and run the market until a signal comes."""
-    venue, pacer, feeds, keys = build(config, file_log)
+    built = build(config, file_log)
+    venue, pacer, feeds, keys = built.venue, built.pacer, built.feeds, built.keys
     loop = asyncio.get_running_loop()
     broken: asyncio.Future[None] = loop.create_future()
 
@@ -132,8 +149,11 @@ async def serve(config: Config, file_log: FileLog) -> None:
 
     server = Server(
         Rest(venue),
-        lambda outbox, streams, combined: StreamSession(feeds, outbox, streams=streams, combined=combined),
+        lambda outbox, streams, combined: StreamSession(
+            feeds, outbox, streams=streams, combined=combined, wall_ms=clock.wall_ms
+        ),
         lambda outbox, address: WsApiSession(venue, feeds, outbox, address=address),
+        admit=lambda address: admission(venue, address),
         on_failure=on_failure,
     )
 
@@ -154,7 +174,10 @@ async def serve(config: Config, file_log: FileLog) -> None:
     def metrics() -> bytes:
         return exposition(venue, frames=feeds.frames, connections=server.connections, status=status())
 
-    desk = FaultDesk(venue, drop=server.drop, freeze=freeze)
+    desk = FaultDesk(venue, drop=server.drop, freeze=freeze, shut=lambda: feeds.say_goodbye(server.drop))
+    built.market.play_faults = lambda market_ms: report_problems(desk.play(market_ms))
+    for step in config.faults:
+        report_problems(filter(None, [desk.grant(step)]))
     control = Control(status=status, hold=pacer.hold, metrics=metrics, fault=desk.grant)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -168,6 +191,20 @@ async def serve(config: Config, file_log: FileLog) -> None:
         await server.stop()
         await control.stop()
         log.info("stopped", extra={"market_ms": pacer.market_ms(), "bars": venue.driver.bars})
+
+
+def admission(venue: Venue, address: str) -> int:
+    """The status a new connection is refused with, 0 when it is welcome."""
+    now_ms = venue.wall_ms()
+    if now_ms < venue.faults.closed_until_ms:
+        return 503
+    return 0 if venue.limiter.connect(address, now_ms=now_ms) else 429
+
+
+def report_problems(problems: Iterable[str]) -> None:
+    """Log what went wrong with wishes that nobody waits for."""
+    for problem in problems:
+        log.error("a fault cannot be had: %s", problem)
 
 
 async def _listen(start: Callable[[int], Awaitable[int]], port: int, option: str) -> int:

@@ -2,6 +2,7 @@
 
 import argparse
 import ipaddress
+import json
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -41,6 +42,8 @@ class Config:
     limits: Limits
     orders_max: int
     paused: bool
+    legacy_listen_key: bool
+    faults: list[dict[str, object]]
 
 
 def parse(arguments: list[str]) -> Config:
@@ -78,6 +81,8 @@ def parse(arguments: list[str]) -> Config:
     add("--orders-per-10s", type=_Whole(ORDERS_PER_10S_MAX), help="unfilled orders per 10 s (default 100 x speed)")
     add("--max-num-orders", type=_Whole(100_000), default=200, help="open orders per account and symbol (default 200)")
     add("--paused", action="store_true", help="the market waits for the first POST /hold")
+    add("--legacy-listen-key", action="store_true", help="serve listenKeys, which Binance has ended in 2026")
+    add("--faults", type=_faults, default=[], help="JSON file with a list of faults to begin with (MODEL.md)")
     given = parser.parse_args(arguments)
     balances: dict[str, Decimal] = {}
     for asset, amount in given.balance:
@@ -100,6 +105,8 @@ def parse(arguments: list[str]) -> Config:
         limits=Limits(orders_per_10s=orders_per_10s, orders_per_day=max(200_000, 200 * orders_per_10s)),
         orders_max=given.max_num_orders,
         paused=given.paused,
+        legacy_listen_key=given.legacy_listen_key,
+        faults=given.faults,
     )
 
 
@@ -136,6 +143,16 @@ class _Whole:
         if not text.isdigit() or not 1 <= int(text) <= self._largest:
             raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {self._largest}")
         return int(text)
+
+
+def _faults(text: str) -> list[dict[str, object]]:
+    try:
+        steps = json.loads(Path(text).read_bytes())
+    except (OSError, ValueError) as problem:
+        raise argparse.ArgumentTypeError(f"{text}: {problem}") from None
+    if not isinstance(steps, list) or not all(isinstance(step, dict) for step in steps):
+        raise argparse.ArgumentTypeError(f"{text}: not a list of JSON objects")
+    return steps
 
 
 def _bps(text: str) -> Decimal:

@@ -48,6 +48,10 @@ class Outbox(Protocol):
         """Queue one text frame; a client too slow for its bounded queue is cut off."""
         ...
 
+    def cut(self, reason: str) -> None:
+        """End the connection: the client does what a client may not do."""
+        ...
+
     def send_later(self, frame: bytes, delay_ms: int) -> None:
         """Queue one text frame after a while."""
         ...

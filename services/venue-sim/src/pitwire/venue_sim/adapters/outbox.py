@@ -28,14 +28,17 @@ class SocketOutbox:
         if self._cut:
             return
         if len(self._queue) >= SEND_QUEUE_MAX:
-            self._cut = True
-            self._queue.clear()
-            log.warning("client cut off: it does not read", extra={"peer": self._peer, "waiting": SEND_QUEUE_MAX})
-            # The sending task may itself be waiting for this client, so the connection is ended from here.
-            self._abort()
+            self.cut(f"it does not read; {SEND_QUEUE_MAX} frames wait")
             return
         self._queue.append(frame)
         self._wake.set()
+
+    def cut(self, reason: str) -> None:
+        """End the connection: the client does what a client may not do."""
+        self.mute()
+        log.warning("client cut off: %s", reason, extra={"peer": self._peer})
+        # The sending task may itself be waiting for this client, so the connection is ended from here.
+        self._abort()
 
     def send_later(self, frame: bytes, delay_ms: int) -> None:
         """Queue one text frame after a while."""

@@ -19,6 +19,8 @@ CLOSE_WAIT_S = 1.0
 WS_API_PATH = "/ws-api/v3"
 
 MakeStreams = Callable[[Outbox, list[str], bool], WsSession]
+Admit = Callable[[str], int]
+"""The status a new connection of an address is refused with, 0 when it is welcome."""
 MakeWsApi = Callable[[Outbox, str], WsSession]
 
 
@@ -58,8 +60,10 @@ class Server:
         make_streams: MakeStreams,
         make_ws_api: MakeWsApi,
         *,
+        admit: Admit,
         on_failure: Callable[[Exception], None],
     ) -> None:
+        self._admit = admit
         self._on_failure = on_failure
         self._rest = rest
         self._make_streams = make_streams
@@ -117,18 +121,21 @@ class Server:
             status=answer.status, body=answer.body, headers=answer.headers, content_type="application/json"
         )
 
-    async def _on_raw(self, request: web.Request) -> web.WebSocketResponse:
-        streams = [name for name in request.match_info.get("streams", "").split("/") if "@" in name]
+    async def _on_raw(self, request: web.Request) -> web.StreamResponse:
+        streams = [name for name in request.match_info.get("streams", "").split("/") if not name.isdigit() and name]
         return await self._serve(request, lambda outbox: self._make_streams(outbox, streams, False))
 
-    async def _on_combined(self, request: web.Request) -> web.WebSocketResponse:
+    async def _on_combined(self, request: web.Request) -> web.StreamResponse:
         streams = [name for name in request.query.get("streams", "").split("/") if name]
         return await self._serve(request, lambda outbox: self._make_streams(outbox, streams, True))
 
-    async def _on_ws_api(self, request: web.Request) -> web.WebSocketResponse:
+    async def _on_ws_api(self, request: web.Request) -> web.StreamResponse:
         return await self._serve(request, lambda outbox: self._make_ws_api(outbox, request.remote or ""))
 
-    async def _serve(self, request: web.Request, make: Callable[[Outbox], WsSession]) -> web.WebSocketResponse:
+    async def _serve(self, request: web.Request, make: Callable[[Outbox], WsSession]) -> web.StreamResponse:
+        refusal = self._admit(request.remote or "")
+        if refusal:
+            return web.Response(status=refusal)
         socket = web.WebSocketResponse(heartbeat=HEARTBEAT_S, compress=False, max_msg_size=MESSAGE_BYTES_MAX)
         await socket.prepare(request)
         transport = request.transport

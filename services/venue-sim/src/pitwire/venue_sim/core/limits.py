@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pitwire.venue_sim.core.errors import VenueError
 
 MINUTE_MS = 60_000
+FIVE_MINUTES_MS = 300_000
 TEN_SECONDS_MS = 10_000
 DAY_MS = 86_400_000
 STRIKES_MAX = 10
@@ -21,6 +22,8 @@ class Limits:
     weight_per_minute: int = 6000
     orders_per_10s: int = 100
     orders_per_day: int = 200_000
+    raw_requests_per_5min: int = 300_000
+    connections_per_5min: int = 300
 
     def describe(self) -> list[dict[str, object]]:
         """As exchangeInfo shows them."""
@@ -28,6 +31,7 @@ class Limits:
             _rule("REQUEST_WEIGHT", "MINUTE", 1, self.weight_per_minute),
             _rule("ORDERS", "SECOND", 10, self.orders_per_10s),
             _rule("ORDERS", "DAY", 1, self.orders_per_day),
+            _rule("RAW_REQUESTS", "MINUTE", 5, self.raw_requests_per_5min),
         ]
 
 
@@ -51,6 +55,8 @@ class _Window:
 @dataclass(slots=True)
 class _Address:
     weight: _Window = field(default_factory=lambda: _Window(MINUTE_MS))
+    requests: _Window = field(default_factory=lambda: _Window(FIVE_MINUTES_MS))
+    connections: _Window = field(default_factory=lambda: _Window(FIVE_MINUTES_MS))
     strikes: int = 0
     banned_until_ms: int = 0
 
@@ -79,23 +85,43 @@ class RateLimiter:
         if now_ms < self._refused[1]:
             status, until_ms = self._refused
             raise _banned(until_ms) if status == BANNED else _too_much_weight(self.limits.weight_per_minute, until_ms)
-        state = self._addresses.get(address)
-        if state is None:
-            if len(self._addresses) >= ADDRESSES_MAX:
-                self._addresses.clear()
-            state = self._addresses[address] = _Address()
+        state = self._address(address)
         if now_ms < state.banned_until_ms:
             raise _banned(state.banned_until_ms)
         window = state.weight.roll(now_ms)
         window.count += weight
         if window.count > self.limits.weight_per_minute:
-            state.strikes += 1
-            if state.strikes > STRIKES_MAX:
-                state.strikes, state.banned_until_ms = 0, now_ms + BAN_MS
-                raise _banned(state.banned_until_ms)
+            self._strike(state, now_ms)
             raise _too_much_weight(self.limits.weight_per_minute, (window.number + 1) * MINUTE_MS)
+        requests = state.requests.roll(now_ms)
+        requests.count += 1
+        if requests.count > self.limits.raw_requests_per_5min:
+            self._strike(state, now_ms)
+            raise _too_many_requests(self.limits.raw_requests_per_5min, (requests.number + 1) * FIVE_MINUTES_MS)
         state.strikes = 0
         return window.count
+
+    def connect(self, address: str, *, now_ms: int) -> bool:
+        """Count a new WebSocket connection; may it be opened?"""
+        state = self._address(address)
+        window = state.connections.roll(now_ms)
+        window.count += 1
+        return window.count <= self.limits.connections_per_5min and now_ms >= state.banned_until_ms
+
+    def _address(self, address: str) -> _Address:
+        state = self._addresses.get(address)
+        if state is None:
+            if len(self._addresses) >= ADDRESSES_MAX:
+                self._addresses.clear()
+            state = self._addresses[address] = _Address()
+        return state
+
+    def _strike(self, state: _Address, now_ms: int) -> None:
+        """A request beyond a limit; one who goes on is banned."""
+        state.strikes += 1
+        if state.strikes > STRIKES_MAX:
+            state.strikes, state.banned_until_ms = 0, now_ms + BAN_MS
+            raise _banned(state.banned_until_ms)
 
     def refuse_all(self, *, status: int, until_ms: int) -> None:
         """Refuse every request until a time, as after too much weight (429) or after going on with it (418)."""
@@ -157,6 +183,16 @@ def _too_much_weight(limit: int, until_ms: int) -> VenueError:
         -1003,
         f"Too much request weight used; current limit is {limit} request weight per 1 MINUTE. Please use WebSocket "
         "Streams for live updates to avoid polling the API.",
+        status=429,
+        data={"retryAfter": until_ms},
+    )
+
+
+def _too_many_requests(limit: int, until_ms: int) -> VenueError:
+    return VenueError(
+        -1003,
+        f"Too many requests; current limit is {limit} requests per 5 MINUTE. Please use WebSocket Streams for live "
+        "updates to avoid polling the API.",
         status=429,
         data={"retryAfter": until_ms},
     )

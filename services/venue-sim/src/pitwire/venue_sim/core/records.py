@@ -66,10 +66,15 @@ def effect_records(effects: Effects, balances: list[BalanceChange]) -> list[Reco
     for order_list, is_done in effects.lists:
         if is_done:
             records.append({"r": "list_end", "ts": effects.now_ms, "list_id": order_list.list_id})
-    for account, asset, free, locked in balances:
-        amounts = {"asset": asset, "free": str(free), "locked": str(locked)}
-        records.append({"r": "balance", "ts": effects.now_ms, "account": account, **amounts})
-    return records
+    return records + balance_records(balances, effects.now_ms)
+
+
+def balance_records(balances: list[BalanceChange], now_ms: int) -> list[Record]:
+    """The lines of balances that changed."""
+    return [
+        {"r": "balance", "ts": now_ms, "account": account, "asset": asset, "free": str(free), "locked": str(locked)}
+        for account, asset, free, locked in balances
+    ]
 
 
 def _list_record(order_list: OrderList) -> Record:

@@ -54,6 +54,10 @@ class Restorer:
                 self._trade(record)
             elif kind in {"order_end", "order_change"}:
                 self._change(record)
+            elif kind == "bust":
+                key = (record["account"], record["symbol"])
+                kept = [trade for trade in self._exchange.trades[key] if trade.trade_id != record["trade_id"]]
+                self._exchange.trades[key] = kept
             elif kind == "wipe":
                 self._exchange.wipe()
             elif kind == "track":
@@ -66,7 +70,7 @@ class Restorer:
                 account = self._exchange.accounts[record["account"]]
                 account.balances[record["asset"]] = balance
                 account.updated_ms = record["ts"]
-            elif kind not in {"start", "reject"}:
+            elif kind not in {"start", "reject", "transfer"}:
                 raise RecordError(f"unknown record {kind!r}")
         except (KeyError, ValueError, ArithmeticError) as problem:
             raise RecordError(f"record {kind!r} of operation {record['op']}: {problem!r}") from problem

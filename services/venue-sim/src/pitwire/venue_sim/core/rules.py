@@ -122,11 +122,11 @@ def _check_iceberg(quantity: Decimal, iceberg_quantity: Decimal | None) -> None:
             raise filter_failure("ICEBERG_PARTS")
 
 
-def describe(rules: SymbolRules) -> dict[str, object]:
+def describe(rules: SymbolRules, *, is_halted: bool = False) -> dict[str, object]:
     """The symbol as exchangeInfo shows it; only filter types that every known client understands."""
     return {
         "symbol": rules.symbol,
-        "status": "TRADING",
+        "status": "HALT" if is_halted else "TRADING",
         "baseAsset": rules.base,
         "baseAssetPrecision": 8,
         "quoteAsset": rules.quote,

@@ -1,6 +1,6 @@
 """Market data and user data streams without their sockets: who listens to what, each payload encoded once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -8,16 +8,20 @@ from functools import partial
 import orjson
 
 from pitwire.venue_sim.core.exchange import Exchange
+from pitwire.venue_sim.core.intervals import LENGTHS_MS
 from pitwire.venue_sim.core.market import Move
-from pitwire.venue_sim.core.types import MarketTrade, Side
-from pitwire.venue_sim.core.units import scaled_text, text
-from pitwire.venue_sim.handlers import market_shapes, shapes
+from pitwire.venue_sim.core.tape import Tape
+from pitwire.venue_sim.core.types import Side
+from pitwire.venue_sim.core.units import text
+from pitwire.venue_sim.handlers import events, market_shapes, shapes
 from pitwire.venue_sim.handlers.faults import Faults
 from pitwire.venue_sim.handlers.shapes import Json
 from pitwire.venue_sim.ports import MarketTime, Outbox
 
 PARTIAL_DEPTHS = (5, 10, 20)
 DIFF_NAMES = ("depth@100ms", "depth", "depth@1000ms")
+MINI_TICKERS = "!miniTicker@arr"
+LONGER = tuple(interval for interval in LENGTHS_MS if interval != "1m")
 DIFF_LEVELS = 1000
 """Diffs compare this many levels a side."""
 
@@ -45,8 +49,9 @@ class _DiffBase:
 class Feeds:
     """The venue's publisher: turns moves and account events into frames for those who subscribed."""
 
-    def __init__(self, exchange: Exchange, time: MarketTime, faults: Faults) -> None:
+    def __init__(self, exchange: Exchange, time: MarketTime, faults: Faults, tapes: Mapping[str, Tape]) -> None:
         self._exchange = exchange
+        self._tapes = tapes
         self._faults = faults
         self._time = time
         self._streams: dict[str, dict[Subscriber, None]] = {}
@@ -54,6 +59,8 @@ class Feeds:
         self._tops: dict[str, tuple[object, object]] = {}
         self._diffs: dict[str, _DiffBase] = {}
         self.frames = 0
+        self.listen_keys: Callable[[str], list[str]] = lambda _account_id: []
+        """The living listenKeys of an account, each also the name of a stream."""
 
     # ------------------------------------------------------------------------------------------------ subscriptions
     def subscribe(self, subscriber: Subscriber, stream: str) -> None:
@@ -88,27 +95,63 @@ class Feeds:
         """Stop sending an account's events to a connection."""
         self._users.get(account_id, {}).pop((outbox, subscription_id), None)
 
+    def say_goodbye(self, drop: Callable[[str, str], int]) -> None:
+        """Tell every connection that the server shuts down, then end it."""
+        event = orjson.dumps({"e": "serverShutdown", "E": self._time.market_ms()})
+        for subscriber in {one: None for listeners in self._streams.values() for one in listeners}:
+            wrapped = b'{"stream":"!serverShutdown","data":%b}' % event
+            subscriber.outbox.send(wrapped if subscriber.combined else event)
+        for outbox in {outbox: None for listeners in self._users.values() for outbox, _ in listeners}:
+            outbox.send(b'{"event":%b}' % event)
+        drop("graceful", "all")
+
     # --------------------------------------------------------------------------------------------------- publishing
-    def account_changed(self, account_id: str, events: list[Json]) -> None:
+    def account_changed(self, account_id: str, changes: list[Json]) -> None:
         """User data events of one account, in order."""
         listeners = self._users.get(account_id)
-        if not listeners:
+        keys = [key for key in self.listen_keys(account_id) if key in self._streams]
+        if not listeners and not keys:
             return
-        payloads = [orjson.dumps(event) for event in events for _ in range(1 + self._faults.duplicates())]
-        for outbox, subscription_id in list(listeners):
-            for payload in payloads:
-                outbox.send(b'{"subscriptionId":%d,"event":%b}' % (subscription_id, payload))
+        payloads = self._faults.disturb([orjson.dumps(change) for change in changes])
+        for outbox, subscription_id in list(listeners or ()):
+            for payload, late_ms in payloads:
+                frame = b'{"subscriptionId":%d,"event":%b}' % (subscription_id, payload)
+                if late_ms:
+                    outbox.send_later(frame, late_ms)
+                else:
+                    outbox.send(frame)
                 self.frames += 1
+        for key in keys:
+            for payload, _ in payloads:
+                self._send_raw(key, payload)
 
     def market_moved(self, moves: list[Move]) -> None:
-        """One instant of the market: for each symbol trade, top of book, depth, candle."""
+        """One instant of the market: for each symbol trade, top of book, depth, candles, statistics."""
         for move in moves:
             name = move.symbol.lower()
             if move.trade is not None:
-                self._send(f"{name}@trade", partial(_trade_event, move.symbol, move.trade))
-                self._send(f"{name}@aggTrade", partial(_aggregate_event, move.symbol, move.trade))
+                self._send(f"{name}@trade", partial(events.trade, move.symbol, move.trade))
+                self._send(f"{name}@aggTrade", partial(events.aggregate_trade, move.symbol, move.trade))
                 self.book_changed(move.symbol)
-            self._send(f"{name}@kline_1m", partial(_kline_event, move))
+            self._send_candles(move, name)
+            self._send_statistics(move, name)
+        if MINI_TICKERS in self._streams:
+            day = [events.mini_ticker(move.symbol, self._tapes[move.symbol], move.ts_ms) for move in moves]
+            self._send(MINI_TICKERS, lambda: day)
+
+    def _send_candles(self, move: Move, name: str) -> None:
+        self._send(f"{name}@kline_1m", partial(events.minute, move))
+        for interval in LONGER:
+            if f"{name}@kline_{interval}" in self._streams:
+                event = partial(events.candle, move, self._tapes[move.symbol], interval)
+                self._send(f"{name}@kline_{interval}", event)
+
+    def _send_statistics(self, move: Move, name: str) -> None:
+        tape = self._tapes[move.symbol]
+        self._send(f"{name}@miniTicker", partial(events.mini_ticker, move.symbol, tape, move.ts_ms))
+        book = self._exchange.listings[move.symbol].book
+        self._send(f"{name}@ticker", partial(events.ticker, move.symbol, tape, book, move.ts_ms))
+        self._send(f"{name}@avgPrice", partial(events.average_price, move.symbol, tape, move.ts_ms))
 
     def book_changed(self, symbol: str) -> None:
         """Send what the book shows now where it differs from what was sent."""
@@ -176,11 +219,12 @@ class Feeds:
         for suffix in DIFF_NAMES:
             self._send(f"{name}@{suffix}", lambda: event)
 
-    def _send(self, stream: str, make: Callable[[], Json]) -> None:
-        listeners = self._streams.get(stream)
-        if not listeners:
-            return
-        raw = orjson.dumps(make())
+    def _send(self, stream: str, make: Callable[[], object]) -> None:
+        if self._streams.get(stream):
+            self._send_raw(stream, orjson.dumps(make()))
+
+    def _send_raw(self, stream: str, raw: bytes) -> None:
+        listeners = self._streams.get(stream, {})
         combined = b""
         for subscriber in list(listeners):
             if subscriber.combined:
@@ -199,27 +243,3 @@ def _changes(before: Levels, now: Levels) -> list[list[str]]:
     changed = [[price, quantity] for price, quantity in now.items() if before.get(price) != quantity]
     changed += [[price, shapes.NO_AMOUNT] for price in before if price not in now]
     return changed
-
-
-def _trade_event(symbol: str, trade: MarketTrade) -> Json:
-    return {
-        "e": "trade",
-        "E": trade.ts_ms,
-        "s": symbol,
-        "t": trade.trade_id,
-        "p": scaled_text(trade.price),
-        "q": scaled_text(trade.quantity),
-        "T": trade.ts_ms,
-        "m": trade.buyer_is_maker,
-        "M": True,
-    }
-
-
-def _aggregate_event(symbol: str, trade: MarketTrade) -> Json:
-    return {"e": "aggTrade", "E": trade.ts_ms, "s": symbol} | market_shapes.aggregate_trade(trade)
-
-
-def _kline_event(move: Move) -> Json:
-    return market_shapes.kline_event(
-        move.symbol, move.candle, interval="1m", closed=move.candle_closed, ts_ms=move.ts_ms
-    )

@@ -37,12 +37,13 @@ def exchange_info(venue: Venue, params: Params) -> Json:
     chosen = chosen_symbols(venue, params)
     params.ignore("permissions", "showPermissionSets", "symbolStatus")
     params.finish()
+    listings = [venue.exchange.listings[symbol] for symbol in chosen]
     return {
         "timezone": "UTC",
         "serverTime": venue.wall_ms(),
         "rateLimits": venue.limiter.limits.describe(),
         "exchangeFilters": [],
-        "symbols": [describe(venue.exchange.listings[symbol].rules) for symbol in chosen],
+        "symbols": [describe(listing.rules, is_halted=listing.is_halted) for listing in listings],
     }
 
 

@@ -3,9 +3,10 @@
 from decimal import Decimal
 
 from pitwire.venue_sim.core.intervals import end_of
+from pitwire.venue_sim.core.path import BAR_MS
 from pitwire.venue_sim.core.tape import Candle
 from pitwire.venue_sim.core.types import MarketTrade
-from pitwire.venue_sim.core.units import scaled_text, text
+from pitwire.venue_sim.core.units import SCALE, scaled_text, text
 from pitwire.venue_sim.handlers.shapes import Json
 
 
@@ -85,3 +86,30 @@ def kline_event(symbol: str, candle: Candle, *, interval: str, closed: bool, ts_
 def levels(side: list[tuple[Decimal, Decimal]]) -> list[list[str]]:
     """One side of a book."""
     return [[text(price), text(quantity)] for price, quantity in side]
+
+
+def statistics(candles: list[Candle]) -> Json:
+    """What candles in a row sum up to; there has to be one."""
+    opened, last = candles[0], candles[-1]
+    change = last.close - opened.open
+    volume = sum(candle.volume for candle in candles)
+    value = sum(candle.quote_volume for candle in candles)
+    return {
+        "priceChange": _signed(change),
+        "priceChangePercent": f"{100 * change / opened.open:.3f}",
+        "weightedAvgPrice": scaled_text(value * SCALE // volume if volume else last.close),
+        "openPrice": scaled_text(opened.open),
+        "highPrice": scaled_text(max(candle.high for candle in candles)),
+        "lowPrice": scaled_text(min(candle.low for candle in candles)),
+        "volume": scaled_text(volume),
+        "quoteVolume": scaled_text(value),
+        "openTime": opened.open_ms,
+        "closeTime": last.open_ms + BAR_MS - 1,
+        "firstId": next((candle.first_id for candle in candles if candle.trades), -1),
+        "lastId": next((candle.last_id for candle in reversed(candles) if candle.trades), -1),
+        "count": sum(candle.trades for candle in candles),
+    }
+
+
+def _signed(scaled: int) -> str:
+    return scaled_text(scaled) if scaled >= 0 else f"-{scaled_text(-scaled)}"

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pitwire.venue_sim.core.errors import VenueError
-from pitwire.venue_sim.handlers import compound, lists, market_data, queries, tickers, trading
+from pitwire.venue_sim.handlers import compound, lists, market_data, queries, tickers, trading, user_streams
 from pitwire.venue_sim.handlers.faults import AnswerFault, PlannedAnswer
 from pitwire.venue_sim.handlers.params import SECURITY_NAMES, Params
 from pitwire.venue_sim.handlers.venue import Venue
@@ -29,7 +29,15 @@ class Signed:
     trading: bool = False
 
 
-Operation = Public | Signed
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """Whoever names an account's API key may ask, without a signature."""
+
+    function: Callable[[Venue, Params, str], object]
+    weight: Weight
+
+
+Operation = Public | Keyed | Signed
 
 WINDOW_WEIGHT_MAX = 200
 
@@ -95,6 +103,9 @@ OPERATIONS: dict[str, Operation] = {
     "order.amendments": Signed(queries.amendments, 4),
     "myAllocations": Signed(queries.allocations, 20),
     "myFilters": Signed(queries.relevant_filters, 40),
+    "userDataStream.start": Keyed(user_streams.open_stream, 2),
+    "userDataStream.ping": Keyed(user_streams.keep_stream, 2),
+    "userDataStream.stop": Keyed(user_streams.close_stream, 2),
     "asset.tradeFee": Public(queries.trade_fee, 1),
     "wallet.nothing": Public(queries.nothing, 1),
 }
@@ -112,6 +123,12 @@ COUNTED = frozenset(
 """Their answers carry the counts of unfilled orders."""
 
 
+def check_open(venue: Venue) -> None:
+    """Refuse everything during maintenance (-1016, status 503)."""
+    if venue.wall_ms() < venue.faults.closed_until_ms:
+        raise VenueError(-1016, "This service is no longer available.", status=503)
+
+
 def run(venue: Venue, name: str, values: dict[str, str], *, account_id: str, address: str) -> object:
     """Carry out a request whose sender is known.
 
@@ -125,7 +142,7 @@ def run(venue: Venue, name: str, values: dict[str, str], *, account_id: str, add
     if isinstance(operation, Public):
         venue.limiter.use(address, weight, now_ms=now_ms)
         return operation.function(venue, params)
-    if not operation.trading:
+    if isinstance(operation, Keyed) or not operation.trading:
         venue.limiter.use(address, weight, now_ms=now_ms)
         return operation.function(venue, params, account_id)
     venue.limiter.use(address, 0, now_ms=now_ms)
@@ -144,11 +161,13 @@ def planned_answer(venue: Venue, name: str) -> PlannedAnswer | None:
     return venue.faults.next_answer() if isinstance(operation, Signed) and operation.trading else None
 
 
+def before(planned: PlannedAnswer | None) -> None:
+    """Refuse with an unknown outcome what is not to be carried out, when that is the fault planned."""
+    if planned is not None and not planned.executed:
+        raise planned.unknown()
+
+
 def spoil(planned: PlannedAnswer | None) -> None:
-    """Hide behind -1007 what was done, when that is the fault planned."""
+    """Hide behind an unknown outcome what was done, when that is the fault planned."""
     if planned is not None and planned.fault is AnswerFault.UNKNOWN:
-        raise VenueError(
-            -1007,
-            "Timeout waiting for response from backend server. Send status unknown; execution status unknown.",
-            status=504,
-        )
+        raise planned.unknown()

@@ -7,7 +7,7 @@ import orjson
 from pitwire.venue_sim.core.errors import VenueError
 from pitwire.venue_sim.handlers import operations
 from pitwire.venue_sim.handlers.faults import AnswerFault, PlannedAnswer
-from pitwire.venue_sim.handlers.operations import OPERATIONS, Signed
+from pitwire.venue_sim.handlers.operations import OPERATIONS, Keyed, Signed
 from pitwire.venue_sim.handlers.params import missing
 from pitwire.venue_sim.handlers.security import check_signature, check_time
 from pitwire.venue_sim.handlers.venue import Venue
@@ -57,13 +57,15 @@ ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/api/v3/order/amendments"): "order.amendments",
     ("GET", "/api/v3/myAllocations"): "myAllocations",
     ("GET", "/api/v3/myFilters"): "myFilters",
+    ("POST", "/api/v3/userDataStream"): "userDataStream.start",
+    ("PUT", "/api/v3/userDataStream"): "userDataStream.ping",
+    ("DELETE", "/api/v3/userDataStream"): "userDataStream.stop",
     ("GET", "/sapi/v1/asset/tradeFee"): "asset.tradeFee",
     ("GET", "/sapi/v1/capital/config/getall"): "wallet.nothing",
     ("GET", "/sapi/v1/margin/allPairs"): "wallet.nothing",
     ("GET", "/sapi/v1/margin/isolated/allPairs"): "wallet.nothing",
 }
 PATHS = frozenset(path for _, path in ROUTES)
-LISTEN_KEY_PATH = "/api/v3/userDataStream"
 
 
 class Rest:
@@ -77,12 +79,17 @@ class Rest:
         headers: dict[str, str] = {}
         planned: PlannedAnswer | None = None
         try:
+            operations.check_open(self._venue)
             name = _route(request)
             values = read_form(request.query, request.body)
             account_id = ""
-            if isinstance(OPERATIONS[name], Signed):
+            operation = OPERATIONS[name]
+            if isinstance(operation, Signed):
                 account_id = self._authenticate(request, values)
+            elif isinstance(operation, Keyed):
+                account_id = self._venue.keyring.find(request.api_key).account_id
             planned = operations.planned_answer(self._venue, name)
+            operations.before(planned)
             result = operations.run(self._venue, name, values, account_id=account_id, address=request.address)
             operations.spoil(planned)
             status, body = 200, orjson.dumps(result)
@@ -116,8 +123,6 @@ def _route(request: RestRequest) -> str:
     name = ROUTES.get((request.method, request.path))
     if name is not None:
         return name
-    if request.path == LISTEN_KEY_PATH:
-        raise VenueError(-1020, "listenKey is gone; subscribe with userDataStream.subscribe.signature.", status=410)
     if request.path in PATHS:
         raise VenueError(-1020, f"Request method '{request.method}' is not supported.", status=405)
     raise VenueError(-1020, f"No such path: {request.path}", status=404)

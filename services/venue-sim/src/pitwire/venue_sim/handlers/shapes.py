@@ -1,5 +1,7 @@
 """What the venue's values look like as Binance's JSON."""
 
+from decimal import Decimal
+
 from pitwire.venue_sim.core.effects import BalanceChange
 from pitwire.venue_sim.core.state import Fees
 from pitwire.venue_sim.core.types import (
@@ -192,6 +194,11 @@ def account_position(changes: list[BalanceChange], ts_ms: int) -> Json:
         "u": ts_ms,
         "B": [{"a": asset, "f": text(free), "l": text(locked)} for _, asset, free, locked in changes],
     }
+
+
+def balance_update(asset: str, delta: Decimal, ts_ms: int) -> Json:
+    """The user data event of an amount that came or went without a trade."""
+    return {"e": "balanceUpdate", "E": ts_ms, "a": asset, "d": text(delta), "T": ts_ms}
 
 
 def order_ack(order: Order, transact_ms: int) -> Json:

@@ -1,18 +1,27 @@
 """One connection to the market data streams: SUBSCRIBE and its kin (Binance, WebSocket streams)."""
 
+from collections.abc import Callable
+
 import orjson
 
 from pitwire.venue_sim.handlers.feeds import Feeds, Subscriber
 from pitwire.venue_sim.ports import Outbox
 
 STREAMS_MAX = 1024
+MESSAGES_PER_S_MAX = 5
+"""Messages of one client in one second; one more and it is cut off."""
+SECOND_MS = 1000
 
 
 class StreamSession:
     """Serves one market data connection."""
 
-    def __init__(self, feeds: Feeds, outbox: Outbox, *, streams: list[str], combined: bool) -> None:
+    def __init__(
+        self, feeds: Feeds, outbox: Outbox, *, streams: list[str], combined: bool, wall_ms: Callable[[], int]
+    ) -> None:
         self._feeds = feeds
+        self._wall_ms = wall_ms
+        self._messages = (0, 0)
         self._outbox = outbox
         self._subscriber = Subscriber(outbox, combined)
         for stream in streams[:STREAMS_MAX]:
@@ -20,6 +29,9 @@ class StreamSession:
 
     def on_text(self, message: str) -> None:
         """Handle one request."""
+        if self._is_flooding():
+            self._outbox.cut("more than 5 messages a second")
+            return
         try:
             request = orjson.loads(message)
         except orjson.JSONDecodeError:
@@ -29,6 +41,11 @@ class StreamSession:
             self._fail(2, "Invalid request: request must be an object", None)
             return
         self._handle(request.get("method"), request.get("params"), request.get("id"))
+
+    def _is_flooding(self) -> bool:
+        second, count = self._wall_ms() // SECOND_MS, self._messages[1]
+        self._messages = (second, count + 1 if second == self._messages[0] else 1)
+        return self._messages[1] > MESSAGES_PER_S_MAX
 
     def _handle(self, method: object, params: object, request_id: object) -> None:
         if method == "LIST_SUBSCRIPTIONS":

@@ -5,17 +5,16 @@ from collections.abc import Callable
 
 from pitwire.venue_sim.core.errors import VenueError
 from pitwire.venue_sim.core.intervals import open_of
-from pitwire.venue_sim.core.path import BAR_MS
 from pitwire.venue_sim.core.tape import Candle, Tape
 from pitwire.venue_sim.core.types import Side
-from pitwire.venue_sim.core.units import SCALE, scaled_text, text
-from pitwire.venue_sim.handlers import shapes
+from pitwire.venue_sim.core.units import scaled_text, text
+from pitwire.venue_sim.handlers import market_shapes, shapes
+from pitwire.venue_sim.handlers.events import DAY_MINUTES
 from pitwire.venue_sim.handlers.market_data import chosen_symbols
 from pitwire.venue_sim.handlers.params import Params
 from pitwire.venue_sim.handlers.shapes import Json
 from pitwire.venue_sim.handlers.venue import Venue
 
-DAY_MINUTES = 1440
 WINDOW = re.compile(r"([0-9]{1,2})([mhd])")
 WINDOW_MAX = {"m": 59, "h": 23, "d": 7}
 WINDOW_MINUTES = {"m": 1, "h": 60, "d": DAY_MINUTES}
@@ -100,7 +99,7 @@ def _windowed(venue: Venue, params: Params, choose: Callable[[Tape], list[Candle
     chosen = chosen_symbols(venue, params)
     kind = _ticker_kind(params)
     rows = [
-        {"symbol": name} | statistics(candles) | {"lastPrice": scaled_text(candles[-1].close)}
+        {"symbol": name} | market_shapes.statistics(candles) | {"lastPrice": scaled_text(candles[-1].close)}
         for name in chosen
         if (candles := choose(venue.driver.tapes[name]))
     ]
@@ -118,29 +117,6 @@ def _ticker_kind(params: Params) -> str:
     return kind
 
 
-def statistics(candles: list[Candle]) -> Json:
-    """What candles in a row sum up to; there has to be one."""
-    opened, last = candles[0], candles[-1]
-    change = last.close - opened.open
-    volume = sum(candle.volume for candle in candles)
-    value = sum(candle.quote_volume for candle in candles)
-    return {
-        "priceChange": _signed(change),
-        "priceChangePercent": f"{100 * change / opened.open:.3f}",
-        "weightedAvgPrice": scaled_text(value * SCALE // volume if volume else last.close),
-        "openPrice": scaled_text(opened.open),
-        "highPrice": scaled_text(max(candle.high for candle in candles)),
-        "lowPrice": scaled_text(min(candle.low for candle in candles)),
-        "volume": scaled_text(volume),
-        "quoteVolume": scaled_text(value),
-        "openTime": opened.open_ms,
-        "closeTime": last.open_ms + BAR_MS - 1,
-        "firstId": next((candle.first_id for candle in candles if candle.trades), -1),
-        "lastId": next((candle.last_id for candle in reversed(candles) if candle.trades), -1),
-        "count": sum(candle.trades for candle in candles),
-    }
-
-
 def day_statistics(venue: Venue, symbol: str) -> Json:
     """The statistics of the last day of one symbol, from its candles."""
     tape = venue.driver.tapes[symbol]
@@ -148,11 +124,7 @@ def day_statistics(venue: Venue, symbol: str) -> Json:
     newest = tape.trades[-1] if tape.trades else None
     return (
         {"symbol": symbol, "prevClosePrice": scaled_text(candles[0].open), "lastPrice": scaled_text(candles[-1].close)}
-        | statistics(candles)
+        | market_shapes.statistics(candles)
         | top_of_book(venue, symbol)
         | {"lastQty": scaled_text(newest.quantity if newest else 0)}
     )
-
-
-def _signed(scaled: int) -> str:
-    return scaled_text(scaled) if scaled >= 0 else f"-{scaled_text(-scaled)}"

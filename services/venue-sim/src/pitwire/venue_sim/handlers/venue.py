@@ -6,16 +6,17 @@ from decimal import Decimal
 from functools import partial
 
 from pitwire.venue_sim.core.effects import Effects
-from pitwire.venue_sim.core.errors import VenueError
+from pitwire.venue_sim.core.errors import INSUFFICIENT_BALANCE, VenueError, no_such_order, order_rejected
 from pitwire.venue_sim.core.exchange import Exchange
 from pitwire.venue_sim.core.limits import RateLimiter
 from pitwire.venue_sim.core.market import MarketDriver
 from pitwire.venue_sim.core.order_lists import submit_oco, submit_oto
-from pitwire.venue_sim.core.records import effect_records, reject_record
-from pitwire.venue_sim.core.types import ExecType, NewOrder, Order, OrderList, OrderStatus
+from pitwire.venue_sim.core.records import balance_records, effect_records, reject_record
+from pitwire.venue_sim.core.types import ExecType, NewOrder, Order, OrderList, OrderStatus, Side
 from pitwire.venue_sim.handlers.faults import Faults
+from pitwire.venue_sim.handlers.listen_keys import ListenKeys
 from pitwire.venue_sim.handlers.security import Keyring
-from pitwire.venue_sim.handlers.shapes import Json, account_position, execution_report, list_status
+from pitwire.venue_sim.handlers.shapes import Json, account_position, balance_update, execution_report, list_status
 from pitwire.venue_sim.ports import EventLog, MarketTime, Publisher
 
 
@@ -42,6 +43,7 @@ class Venue:
     time: MarketTime
     wall_ms: Callable[[], int]
     faults: Faults = field(default_factory=Faults)
+    listen_keys: ListenKeys | None = None
     counters: Counters = field(default_factory=Counters)
 
     def place(self, account_id: str, new: NewOrder) -> tuple[Order, Effects]:
@@ -119,6 +121,46 @@ class Venue:
         self.exchange.revision += 1
         for symbol in self.exchange.listings:
             self.publisher.book_changed(symbol)
+
+    def transfer(self, account_id: str, asset: str, amount: Decimal) -> None:
+        """Give an account something from outside, or take it away; its programs are told by a balanceUpdate.
+
+        Raises:
+            VenueError: -2010 when it has less than is taken away.
+        """
+        self._adjust(account_id, {asset: amount}, {"r": "transfer", "account": account_id})
+
+    def bust(self, account_id: str, symbol: str, trade_id: int) -> None:
+        """Undo a trade of an account: it is gone from its trades, the balances are as if it had not been.
+
+        The order keeps what it says of itself, as does every event sent before. The counterparty's side stands.
+
+        Raises:
+            VenueError: -2013 for an unknown trade, -2010 when the account has spent what it got.
+        """
+        trades = self.exchange.trades.get((account_id, symbol), [])
+        trade = next((one for one in trades if one.trade_id == trade_id), None)
+        if trade is None:
+            raise no_such_order()
+        rules = self.exchange.listings[symbol].rules
+        sign = 1 if trade.side is Side.SELL else -1
+        deltas = {rules.base: sign * trade.last_quantity, rules.quote: -sign * trade.quote}
+        deltas[trade.fee_currency] += trade.fee
+        record = {"r": "bust", "account": account_id, "symbol": symbol, "trade_id": trade_id}
+        self._adjust(account_id, deltas, record)
+        trades.remove(trade)
+
+    def _adjust(self, account_id: str, deltas: dict[str, Decimal], record: dict[str, object]) -> None:
+        account, now_ms = self.exchange.accounts[account_id], self.time.market_ms()
+        if any(account.free(asset) + delta < 0 for asset, delta in deltas.items()):
+            raise order_rejected(INSUFFICIENT_BALANCE)
+        for asset, delta in deltas.items():
+            account.change(asset, free=delta)
+        account.updated_ms = now_ms
+        changes = [(account_id, *change) for change in account.take_touched()]
+        self.log.append([record | {"ts": now_ms}, *balance_records(changes, now_ms)])
+        events = [balance_update(asset, delta, now_ms) for asset, delta in deltas.items()]
+        self.publisher.account_changed(account_id, [*events, account_position(changes, now_ms)])
 
     def advance_market(self) -> None:
         """Play the market's next instant and tell everyone."""

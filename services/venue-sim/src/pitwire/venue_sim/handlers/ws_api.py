@@ -13,7 +13,7 @@ from pitwire.venue_sim.core.errors import VenueError
 from pitwire.venue_sim.handlers import operations
 from pitwire.venue_sim.handlers.faults import AnswerFault, PlannedAnswer
 from pitwire.venue_sim.handlers.feeds import Feeds
-from pitwire.venue_sim.handlers.operations import OPERATIONS, Signed
+from pitwire.venue_sim.handlers.operations import OPERATIONS, Keyed, Signed
 from pitwire.venue_sim.handlers.params import INTEGER, missing
 from pitwire.venue_sim.handlers.security import Key, check_signature, check_time
 from pitwire.venue_sim.handlers.venue import Venue
@@ -70,14 +70,19 @@ class WsApiSession:
             request_id, method = request.get("id"), str(request.get("method"))
             values, texts = _texts(request, message)
             with_limits = values.get("returnRateLimits", "true") != "false"
+            operations.check_open(self._venue)
             own = self._own.get(method)
             if own is not None:
                 self._venue.limiter.use(self._address, 2, now_ms=self._venue.wall_ms())
                 result = own(values, texts)
             else:
-                if isinstance(_operation(method), Signed):
+                operation = _operation(method)
+                if isinstance(operation, Signed):
                     account_id = self._authenticate(values, texts).account_id
+                elif isinstance(operation, Keyed):
+                    account_id = self._venue.keyring.find(values.get("apiKey")).account_id
                 planned = operations.planned_answer(self._venue, method)
+                operations.before(planned)
                 result = operations.run(self._venue, method, values, account_id=account_id, address=self._address)
                 operations.spoil(planned)
             answer: dict[str, object] = {"id": request_id, "status": 200, "result": result}
