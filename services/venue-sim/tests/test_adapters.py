@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import stat
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -293,7 +294,7 @@ class StuckSocket:
 async def test_a_client_that_does_not_read_is_cut_off() -> None:
     cuts: list[bool] = []
     socket: Any = StuckSocket()
-    outbox = SocketOutbox(socket, peer="p", abort=lambda: cuts.append(True))
+    outbox = SocketOutbox(socket, peer="p", abort=lambda: cuts.append(True), settle=lambda: None)
     task = asyncio.create_task(outbox.run())
     for _ in range(SEND_QUEUE_MAX + 10):
         outbox.send(b"x")
@@ -303,3 +304,38 @@ async def test_a_client_that_does_not_read_is_cut_off() -> None:
 
 def test_the_clock_counts_in_milliseconds() -> None:
     assert wall_ms() > 1_700_000_000_000
+
+
+def test_what_is_appended_in_one_turn_is_one_write_and_waits_for_nobody(tmp_path: Path) -> None:
+    log = FileLog(tmp_path)
+    later: list[Callable[[], None]] = []
+    log.defer = later.append
+    log.append([{"r": "start"}])
+    log.append([{"r": "order"}, {"r": "balance"}])
+    written = tmp_path / "venue.jsonl"
+    assert (written.read_bytes(), len(later)) == (b"", 1)
+    later.pop()()
+    assert [line["op"] for line in map(json.loads, written.read_text().splitlines())] == [1, 2, 2]
+    log.append([{"r": "wipe"}])
+    log.save_position(7)
+    assert len(written.read_text().splitlines()) == 4, "the position is never ahead of the log"
+    log.append([{"r": "wipe"}])
+    log.close()
+    assert len(written.read_text().splitlines()) == 5
+
+
+async def test_nothing_leaves_before_what_it_tells_of_is_settled() -> None:
+    order: list[str] = []
+
+    class Socket:
+        closed = False
+
+        async def send_frame(self, frame: bytes, kind: Any) -> None:
+            order.append(frame.decode())
+            self.closed = True
+
+    socket: Any = Socket()
+    outbox = SocketOutbox(socket, peer="p", abort=lambda: None, settle=lambda: order.append("settled"))
+    outbox.send(b"answer")
+    await outbox.run()
+    assert order == ["settled", "answer"]

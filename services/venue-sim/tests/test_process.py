@@ -198,6 +198,7 @@ async def test_a_broken_venue_is_reported_instead_of_going_on() -> None:
         lambda outbox, streams, combined: BrokenSession(),
         lambda outbox, address: BrokenSession(),
         admit=lambda _address: 0,
+        settle=lambda: None,
         on_failure=failures.append,
     )
     port = await server.start(0)

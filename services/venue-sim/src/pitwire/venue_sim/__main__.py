@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import orjson
+import uvloop
 
 from pitwire.venue_sim import clock
 from pitwire.venue_sim.adapters import logs
@@ -39,6 +40,7 @@ from pitwire.venue_sim.handlers.ws_api import WsApiSession
 
 EXIT_BAD_INPUT = 2
 ACCOUNT = "main"
+DEPTH_PERIOD_S = 0.1
 FREEZE_AFTER_S = 0.01
 log = logging.getLogger("venue")
 
@@ -95,7 +97,7 @@ def read_key(entry: dict[str, str]) -> Key:
     return Key(entry["api_key"], entry.get("api_secret", ""), entry["account"], public_key)
 
 
-def build(config: Config, file_log: FileLog) -> Built:
+def build(config: Config, file_log: FileLog, *, defer_depth: Callable[[Callable[[], None]], object]) -> Built:
     """The venue and its pacer, from the settings and the data folder."""
     source: BarSource
     if config.market is None:
@@ -117,7 +119,7 @@ def build(config: Config, file_log: FileLog) -> Built:
     market = Market(driver)
     pacer = Pacer(market, speed=config.speed, paused=config.paused, monotonic_s=clock.monotonic_s)
     faults = Faults()
-    feeds = Feeds(exchange, pacer, faults, driver.tapes)
+    feeds = Feeds(exchange, pacer, faults, driver.tapes, defer=defer_depth)
     venue = Venue(
         exchange=exchange,
         driver=driver,
@@ -138,9 +140,10 @@ def build(config: Config, file_log: FileLog) -> Built:
 
 async def serve(config: Config, file_log: FileLog) -> None:
     """Listen, print one line that says where, and run the market until a signal comes."""
-    built = build(config, file_log)
-    venue, pacer, feeds, keys = built.venue, built.pacer, built.feeds, built.keys
     loop = asyncio.get_running_loop()
+    built = build(config, file_log, defer_depth=partial(loop.call_later, DEPTH_PERIOD_S))
+    file_log.defer = loop.call_soon
+    venue, pacer, feeds, keys = built.venue, built.pacer, built.feeds, built.keys
     broken: asyncio.Future[None] = loop.create_future()
 
     def on_failure(failure: Exception) -> None:
@@ -153,6 +156,7 @@ async def serve(config: Config, file_log: FileLog) -> None:
             feeds, outbox, streams=streams, combined=combined, wall_ms=clock.wall_ms
         ),
         lambda outbox, address: WsApiSession(venue, feeds, outbox, address=address),
+        settle=file_log.flush,
         admit=lambda address: admission(venue, address),
         on_failure=on_failure,
     )
@@ -253,7 +257,7 @@ def main(arguments: list[str]) -> int:
     try:
         file_log = FileLog(config.data_dir)
         try:
-            asyncio.run(serve(config, file_log))
+            uvloop.run(serve(config, file_log))
         finally:
             file_log.close()
     except (RecordingError, DataFolderError, KeysError, MismatchError, RecordError, ListenError) as problem:

@@ -6,7 +6,7 @@ from pitwire.venue_sim.core.market import Move
 
 
 class EventLog(Protocol):
-    """The append-only log. A batch is with the operating system when `append` returns: it survives the process."""
+    """The append-only log. A batch is with the operating system before any client hears of it."""
 
     def append(self, records: list[dict[str, Any]]) -> None:
         """Write one operation as a batch of lines."""

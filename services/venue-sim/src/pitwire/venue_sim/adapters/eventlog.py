@@ -3,7 +3,7 @@
 import fcntl
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,9 @@ class FileLog:
         except OSError as problem:
             raise DataFolderError(f"{folder}: {problem.strerror}; give a --data-dir that can be written") from None
         self._operation = 0
+        self._waiting: list[bytes] = []
+        self.defer: Callable[[Callable[[], None]], object] = lambda flush: flush()
+        """Carries out a flush soon, so that one write takes all that happened in one turn of the event loop."""
 
     def read(self) -> Iterator[dict[str, Any]]:
         """Every line of complete operations; an operation cut off by a crash is removed from the file.
@@ -74,7 +77,7 @@ class FileLog:
             os.ftruncate(self._file, good)
 
     def append(self, records: list[dict[str, Any]]) -> None:
-        """Write one operation as a batch of lines, with one write: it survives this process."""
+        """Write one operation as a batch of lines; no client may hear of it before it is flushed."""
         self._operation += 1
         last = len(records) - 1
         lines = [
@@ -83,13 +86,24 @@ class FileLog:
             )
             for number, record in enumerate(records)
         ]
-        data = b"\n".join(lines) + b"\n"
+        is_first = not self._waiting
+        self._waiting += lines
+        if is_first:
+            self.defer(self.flush)
+
+    def flush(self) -> None:
+        """Hand what was appended to the operating system: from then on it survives this process."""
+        if not self._waiting:
+            return
+        data = b"\n".join(self._waiting) + b"\n"
+        self._waiting.clear()
         written = os.write(self._file, data)
         while written < len(data):
             written += os.write(self._file, data[written:])
 
     def save_position(self, market_ms: int) -> None:
-        """Note how far the market has come, in place."""
+        """Note how far the market has come, in place, after what it did."""
+        self.flush()
         os.pwrite(self._position, b"%020d" % market_ms, 0)
 
     def load_position(self) -> int:
@@ -99,5 +113,6 @@ class FileLog:
 
     def close(self) -> None:
         """Give the folder free."""
+        self.flush()
         for descriptor in (self._file, self._position, self._lock):
             os.close(descriptor)

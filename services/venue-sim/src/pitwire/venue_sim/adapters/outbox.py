@@ -15,9 +15,12 @@ log = logging.getLogger("venue.outbox")
 class SocketOutbox:
     """Sends frames in order without ever blocking who produces them."""
 
-    def __init__(self, socket: web.WebSocketResponse, *, peer: str, abort: Callable[[], None]) -> None:
+    def __init__(
+        self, socket: web.WebSocketResponse, *, peer: str, abort: Callable[[], None], settle: Callable[[], None]
+    ) -> None:
         self._socket = socket
         self._abort = abort
+        self._settle = settle
         self._peer = peer
         self._queue: deque[bytes] = deque()
         self._wake = asyncio.Event()
@@ -55,4 +58,5 @@ class SocketOutbox:
             await self._wake.wait()
             self._wake.clear()
             while self._queue:
+                self._settle()
                 await self._socket.send_frame(self._queue.popleft(), WSMsgType.TEXT)

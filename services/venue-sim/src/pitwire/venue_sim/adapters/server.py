@@ -61,9 +61,12 @@ class Server:
         make_ws_api: MakeWsApi,
         *,
         admit: Admit,
+        settle: Callable[[], None],
         on_failure: Callable[[Exception], None],
     ) -> None:
+        """`settle` is called before anything leaves: by then, what it tells of has to survive this process."""
         self._admit = admit
+        self._settle = settle
         self._on_failure = on_failure
         self._rest = rest
         self._make_streams = make_streams
@@ -113,6 +116,7 @@ class Server:
         except Exception as failure:
             self._on_failure(failure)
             raise
+        self._settle()
         if answer.delay_ms:
             await asyncio.sleep(answer.delay_ms / 1000)
         if answer.is_lost and request.transport is not None:
@@ -141,7 +145,9 @@ class Server:
         transport = request.transport
         if transport is None:
             return socket
-        outbox = SocketOutbox(socket, peer=str(transport.get_extra_info("peername")), abort=transport.abort)
+        outbox = SocketOutbox(
+            socket, peer=str(transport.get_extra_info("peername")), abort=transport.abort, settle=self._settle
+        )
         self._connections[socket] = Connection(request.path, transport, outbox)
         session = make(outbox)
         sender = asyncio.create_task(_send(outbox))

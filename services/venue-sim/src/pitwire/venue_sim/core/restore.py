@@ -54,15 +54,8 @@ class Restorer:
                 self._trade(record)
             elif kind in {"order_end", "order_change"}:
                 self._change(record)
-            elif kind == "bust":
-                key = (record["account"], record["symbol"])
-                kept = [trade for trade in self._exchange.trades[key] if trade.trade_id != record["trade_id"]]
-                self._exchange.trades[key] = kept
-            elif kind == "wipe":
-                self._exchange.wipe()
-            elif kind == "track":
-                order = self._exchange.orders[record["order_id"]]
-                order.trailing_ms, order.extreme_price = record["since"], Decimal(record["extreme_price"])
+            elif kind in {"wipe", "bust", "track"}:
+                self._single(record)
             elif kind in {"list", "list_end", "prevented"}:
                 self._lists(record)
             elif kind == "balance":
@@ -159,6 +152,17 @@ class Restorer:
             )
             self._exchange.register(order)
         self._settle(order)
+
+    def _single(self, record: Record) -> None:
+        exchange = self._exchange
+        if record["r"] == "wipe":
+            exchange.wipe()
+        elif record["r"] == "bust":
+            key = (record["account"], record["symbol"])
+            exchange.trades[key] = [one for one in exchange.trades[key] if one.trade_id != record["trade_id"]]
+        else:
+            order = exchange.orders[record["order_id"]]
+            order.trailing_ms, order.extreme_price = record["since"], Decimal(record["extreme_price"])
 
     def _lists(self, record: Record) -> None:
         exchange = self._exchange

@@ -1,12 +1,15 @@
 """Exact numbers: market data as integers of 10^-8, money as Decimal, text as Binance prints it."""
 
 from decimal import ROUND_DOWN, Decimal, InvalidOperation
+from functools import lru_cache
 
 SCALE = 10**8
 """One unit of price or quantity in the integers that market data uses: Binance's eight decimals."""
 DECIMALS = 8
 ZERO = Decimal(0)
 QUANTUM = Decimal("0.00000001")
+TEXTS_MAX = 100_000
+"""Amounts whose text is remembered: the same prices and quantities are told again and again."""
 SCALED_MAX = 2**63 - 1
 """Market data is kept in 64-bit arrays."""
 
@@ -39,6 +42,7 @@ def scaled_text(scaled: int) -> str:
     return f"{scaled // SCALE}.{scaled % SCALE:08d}"
 
 
+@lru_cache(maxsize=TEXTS_MAX)
 def text(value: Decimal) -> str:
     """A Decimal with eight decimals, as Binance prints prices and quantities."""
     return f"{value:.8f}"

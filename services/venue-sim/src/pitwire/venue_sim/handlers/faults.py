@@ -39,11 +39,13 @@ class EventFault(StrEnum):
     GAP = "depth_gap"
 
 
-STATUSES = {500: (-1000, "An unknown error occurred while processing the request."),
-            502: (-1001, "Internal error; unable to process your request. Please try again."),
-            503: (-1006, "An unexpected response was received from the message bus. Execution status unknown."),
-            504: (-1007, "Timeout waiting for response from backend server. Send status unknown; execution status "
-                         "unknown.")}  # fmt: skip
+_TIMEOUT = "Timeout waiting for response from backend server. Send status unknown; execution status unknown."
+STATUSES = {
+    500: (-1000, "An unknown error occurred while processing the request."),
+    502: (-1001, "Internal error; unable to process your request. Please try again."),
+    503: (-1006, "An unexpected response was received from the message bus. Execution status unknown."),
+    504: (-1007, _TIMEOUT),
+}
 """What an unknown answer says, by its HTTP status."""
 
 

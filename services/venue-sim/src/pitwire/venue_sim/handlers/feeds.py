@@ -25,7 +25,7 @@ LONGER = tuple(interval for interval in LENGTHS_MS if interval != "1m")
 DIFF_LEVELS = 1000
 """Diffs compare this many levels a side."""
 
-Levels = dict[str, str]
+Levels = dict[Decimal, Decimal]
 
 
 @dataclass(slots=True, eq=False)
@@ -49,7 +49,18 @@ class _DiffBase:
 class Feeds:
     """The venue's publisher: turns moves and account events into frames for those who subscribed."""
 
-    def __init__(self, exchange: Exchange, time: MarketTime, faults: Faults, tapes: Mapping[str, Tape]) -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        time: MarketTime,
+        faults: Faults,
+        tapes: Mapping[str, Tape],
+        *,
+        defer: Callable[[Callable[[], None]], object] = lambda action: action(),
+    ) -> None:
+        """`defer` carries out an action a little later, so that one depth update tells of many orders."""
+        self._defer = defer
+        self._changed: dict[str, None] = {}
         self._exchange = exchange
         self._tapes = tapes
         self._faults = faults
@@ -132,7 +143,10 @@ class Feeds:
             if move.trade is not None:
                 self._send(f"{name}@trade", partial(events.trade, move.symbol, move.trade))
                 self._send(f"{name}@aggTrade", partial(events.aggregate_trade, move.symbol, move.trade))
-                self.book_changed(move.symbol)
+                if f"{name}@bookTicker" in self._streams:
+                    self._send_top(move.symbol, f"{name}@bookTicker")
+                self._changed.pop(move.symbol, None)
+                self._send_depth(move.symbol)
             self._send_candles(move, name)
             self._send_statistics(move, name)
         if MINI_TICKERS in self._streams:
@@ -154,10 +168,22 @@ class Feeds:
         self._send(f"{name}@avgPrice", partial(events.average_price, move.symbol, tape, move.ts_ms))
 
     def book_changed(self, symbol: str) -> None:
-        """Send what the book shows now where it differs from what was sent."""
+        """A client's order changed what the book shows: the top is told at once, the depth with what else changes."""
         name = symbol.lower()
         if f"{name}@bookTicker" in self._streams:
             self._send_top(symbol, f"{name}@bookTicker")
+        is_first = not self._changed
+        self._changed[symbol] = None
+        if is_first:
+            self._defer(self._flush_depth)
+
+    def _flush_depth(self) -> None:
+        changed, self._changed = self._changed, {}
+        for symbol in changed:
+            self._send_depth(symbol)
+
+    def _send_depth(self, symbol: str) -> None:
+        name = symbol.lower()
         for levels in PARTIAL_DEPTHS:
             for suffix in ("@100ms", ""):
                 self._send(f"{name}@depth{levels}{suffix}", partial(self._partial, symbol, levels))
@@ -195,8 +221,8 @@ class Feeds:
         book = self._exchange.listings[symbol].book
         return _DiffBase(
             self._exchange.revision,
-            _texts(book.depth(Side.BUY, DIFF_LEVELS)),
-            _texts(book.depth(Side.SELL, DIFF_LEVELS)),
+            dict(book.depth(Side.BUY, DIFF_LEVELS)),
+            dict(book.depth(Side.SELL, DIFF_LEVELS)),
         )
 
     def _send_diff(self, symbol: str, name: str) -> None:
@@ -235,11 +261,7 @@ class Feeds:
             self.frames += 1
 
 
-def _texts(side: list[tuple[Decimal, Decimal]]) -> Levels:
-    return {text(price): text(quantity) for price, quantity in side}
-
-
 def _changes(before: Levels, now: Levels) -> list[list[str]]:
-    changed = [[price, quantity] for price, quantity in now.items() if before.get(price) != quantity]
-    changed += [[price, shapes.NO_AMOUNT] for price in before if price not in now]
+    changed = [[text(price), text(quantity)] for price, quantity in now.items() if before.get(price) != quantity]
+    changed += [[text(price), shapes.NO_AMOUNT] for price in before if price not in now]
     return changed

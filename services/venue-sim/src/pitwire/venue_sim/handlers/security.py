@@ -4,6 +4,7 @@ import base64
 import hmac
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Protocol
 
 from pitwire.venue_sim.core.errors import VenueError
@@ -12,6 +13,7 @@ from pitwire.venue_sim.handlers.params import INTEGER, missing
 RECV_WINDOW_MS = 5000
 RECV_WINDOW_MS_MAX = 60_000
 AHEAD_MS_MAX = 1000
+SECRETS_MAX = 1000
 MICROSECONDS_FROM = 10**14
 """A timestamp this large is in microseconds."""
 
@@ -71,8 +73,9 @@ def check_signature(key: Key, payload: str, signature: str) -> None:
     A shared secret signs with HMAC-SHA256, in hex of either case; a pair signs as its kind does, in base64.
     """
     if key.public_key is None:
-        expected = hmac.digest(key.secret.encode(), payload.encode(), "sha256").hex()
-        is_right = hmac.compare_digest(expected.encode(), signature.lower().encode())
+        mac = _keyed(key.secret).copy()
+        mac.update(payload.encode())
+        is_right = hmac.compare_digest(mac.hexdigest().encode(), signature.lower().encode())
     else:
         try:
             is_right = key.public_key.accepts(payload.encode(), base64.b64decode(signature, validate=True))
@@ -80,6 +83,12 @@ def check_signature(key: Key, payload: str, signature: str) -> None:
             is_right = False
     if not is_right:
         raise VenueError(-1022, "Signature for this request is not valid.")
+
+
+@lru_cache(maxsize=SECRETS_MAX)
+def _keyed(secret: str) -> hmac.HMAC:
+    """The HMAC of a secret before any payload: half of the work, and the same for every request."""
+    return hmac.new(secret.encode(), digestmod="sha256")
 
 
 def check_time(timestamp: str | None, recv_window: str | None, *, now_ms: int) -> None:
