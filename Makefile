@@ -30,7 +30,7 @@ endef
 UV = UV_CACHE_DIR="$${UV_CACHE_DIR:-$$( [ -w "$${HOME:-/nonexistent}" ] && echo "$$HOME/.cache/uv" || echo "$(VENV)/uv-cache" )}" $(VENV)/bin/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-unit test-integration chaos defects campaign check format docs lock clean clean-data stack-test FORCE
+.PHONY: help setup run test test-unit test-integration test-clients chaos defects campaign check format docs lock clean clean-data stack-test FORCE
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -58,6 +58,9 @@ defects: $(STAMP) ## Plant each known defect in a copy and show that a test goes
 campaign: $(STAMP) ## The accounting and order-model tests far beyond their slice in `test`. STEPS=1000000 (half an hour or more)
 	@PITWIRE_CAMPAIGN=$${STEPS:-1000000} $(PY) -m pytest -n auto --dist loadfile --timeout 0 \
 	  libs/common/tests/test_accounting.py libs/common/tests/test_order_model.py libs/common/tests/test_account_model.py
+
+test-clients: $(STAMP) ## Third-party Binance clients on the simulated venue, each in its own environment (needs the registry once)
+	@PITWIRE_TEST_CLIENTS=1 $(PY) -m pytest services/venue-sim/tests/test_real_clients.py
 
 check: $(STAMP) $(CHECK_STAMP) ## Format, lint, strict types (two checkers), import contracts
 	@$(PY) -m ruff format --check .

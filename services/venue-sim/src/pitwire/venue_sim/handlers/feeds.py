@@ -13,7 +13,7 @@ from pitwire.venue_sim.core.market import Move
 from pitwire.venue_sim.core.tape import Tape
 from pitwire.venue_sim.core.types import Side
 from pitwire.venue_sim.core.units import text
-from pitwire.venue_sim.handlers import events, market_shapes, shapes
+from pitwire.venue_sim.handlers import market_events, market_shapes, shapes
 from pitwire.venue_sim.handlers.faults import Faults
 from pitwire.venue_sim.handlers.shapes import Json
 from pitwire.venue_sim.ports import MarketTime, Outbox
@@ -117,13 +117,13 @@ class Feeds:
         drop("graceful", "all")
 
     # --------------------------------------------------------------------------------------------------- publishing
-    def account_changed(self, account_id: str, changes: list[Json]) -> None:
+    def account_changed(self, account_id: str, events: list[Json]) -> None:
         """User data events of one account, in order."""
         listeners = self._users.get(account_id)
         keys = [key for key in self.listen_keys(account_id) if key in self._streams]
         if not listeners and not keys:
             return
-        payloads = self._faults.disturb([orjson.dumps(change) for change in changes])
+        payloads = self._faults.disturb([orjson.dumps(event) for event in events])
         for outbox, subscription_id in list(listeners or ()):
             for payload, late_ms in payloads:
                 frame = b'{"subscriptionId":%d,"event":%b}' % (subscription_id, payload)
@@ -141,8 +141,8 @@ class Feeds:
         for move in moves:
             name = move.symbol.lower()
             if move.trade is not None:
-                self._send(f"{name}@trade", partial(events.trade, move.symbol, move.trade))
-                self._send(f"{name}@aggTrade", partial(events.aggregate_trade, move.symbol, move.trade))
+                self._send(f"{name}@trade", partial(market_events.trade, move.symbol, move.trade))
+                self._send(f"{name}@aggTrade", partial(market_events.aggregate_trade, move.symbol, move.trade))
                 if f"{name}@bookTicker" in self._streams:
                     self._send_top(move.symbol, f"{name}@bookTicker")
                 self._changed.pop(move.symbol, None)
@@ -150,22 +150,22 @@ class Feeds:
             self._send_candles(move, name)
             self._send_statistics(move, name)
         if MINI_TICKERS in self._streams:
-            day = [events.mini_ticker(move.symbol, self._tapes[move.symbol], move.ts_ms) for move in moves]
+            day = [market_events.mini_ticker(move.symbol, self._tapes[move.symbol], move.ts_ms) for move in moves]
             self._send(MINI_TICKERS, lambda: day)
 
     def _send_candles(self, move: Move, name: str) -> None:
-        self._send(f"{name}@kline_1m", partial(events.minute, move))
+        self._send(f"{name}@kline_1m", partial(market_events.minute, move))
         for interval in LONGER:
             if f"{name}@kline_{interval}" in self._streams:
-                event = partial(events.candle, move, self._tapes[move.symbol], interval)
+                event = partial(market_events.candle, move, self._tapes[move.symbol], interval)
                 self._send(f"{name}@kline_{interval}", event)
 
     def _send_statistics(self, move: Move, name: str) -> None:
         tape = self._tapes[move.symbol]
-        self._send(f"{name}@miniTicker", partial(events.mini_ticker, move.symbol, tape, move.ts_ms))
+        self._send(f"{name}@miniTicker", partial(market_events.mini_ticker, move.symbol, tape, move.ts_ms))
         book = self._exchange.listings[move.symbol].book
-        self._send(f"{name}@ticker", partial(events.ticker, move.symbol, tape, book, move.ts_ms))
-        self._send(f"{name}@avgPrice", partial(events.average_price, move.symbol, tape, move.ts_ms))
+        self._send(f"{name}@ticker", partial(market_events.ticker, move.symbol, tape, book, move.ts_ms))
+        self._send(f"{name}@avgPrice", partial(market_events.average_price, move.symbol, tape, move.ts_ms))
 
     def book_changed(self, symbol: str) -> None:
         """A client's order changed what the book shows: the top is told at once, the depth with what else changes."""

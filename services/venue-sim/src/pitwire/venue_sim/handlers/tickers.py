@@ -9,8 +9,8 @@ from pitwire.venue_sim.core.tape import Candle, Tape
 from pitwire.venue_sim.core.types import Side
 from pitwire.venue_sim.core.units import scaled_text, text
 from pitwire.venue_sim.handlers import market_shapes, shapes
-from pitwire.venue_sim.handlers.events import DAY_MINUTES
 from pitwire.venue_sim.handlers.market_data import chosen_symbols
+from pitwire.venue_sim.handlers.market_events import DAY_MINUTES
 from pitwire.venue_sim.handlers.params import Params
 from pitwire.venue_sim.handlers.shapes import Json
 from pitwire.venue_sim.handlers.venue import Venue

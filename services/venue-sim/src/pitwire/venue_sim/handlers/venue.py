@@ -146,7 +146,7 @@ class Venue:
         sign = 1 if trade.side is Side.SELL else -1
         deltas = {rules.base: sign * trade.last_quantity, rules.quote: -sign * trade.quote}
         deltas[trade.fee_currency] += trade.fee
-        record = {"r": "bust", "account": account_id, "symbol": symbol, "trade_id": trade_id}
+        record: dict[str, object] = {"r": "bust", "account": account_id, "symbol": symbol, "trade_id": trade_id}
         self._adjust(account_id, deltas, record)
         trades.remove(trade)
 
