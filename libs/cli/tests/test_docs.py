@@ -35,7 +35,8 @@ def test_every_decision_has_number_date_status_context_decision_and_consequences
     found = re.search(r"^Date: \d{4}-\d{2}-\d{2}\. Status: (\w+)\.$", text, re.MULTILINE)
     assert found is not None
     assert found.group(1) in STATUS
-    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["Context", "Decision", "Consequences"]
+    found = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    assert [section for section in found if section != "Alternatives"] == ["Context", "Decision", "Consequences"]
 
 
 def test_the_index_lists_every_decision_once_with_its_title_and_status() -> None:
