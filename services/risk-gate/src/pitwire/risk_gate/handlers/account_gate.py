@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
@@ -26,11 +25,9 @@ from pitwire.common.schemas.orders import CancelIntent, OrderIntent
 from pitwire.common.shell import Shell
 from pitwire.common.snapshots import SnapshotStore
 from pitwire.risk_gate import core
+from pitwire.risk_gate.handlers.intent_queue import IntentQueue
 from pitwire.risk_gate.handlers.market import MarketView
 from pitwire.risk_gate.handlers.metrics import Metrics
-
-INTENTS_WAITING_MAX: Final = 4_096
-"""Beyond it the reader of intents waits: the stream keeps them, and they expire there."""
 
 APPROVAL_TTL_NS: Final = 2_000 * NS_PER_MS
 SNAPSHOT_EVERY: Final = 1_000
@@ -67,11 +64,11 @@ class AccountGate:
         self._metrics = metrics
         self._subject = subjects.ledger(state.account)
         self._writer = FencedWriter(service.bus, self._subject, self, on_refused=self._on_refused)
-        self._intents: deque[core.IntentInput] = deque()
+        self._intents = IntentQueue()
+        self._deciding: list[core.IntentInput] = []
         self._intent_epoch = ""
         self._refused = False
         self.stopped = ""
-        self._room = asyncio.Event()
         self._wake = asyncio.Event()
         self._folded = asyncio.Condition()
         self._caught_up = asyncio.Event()
@@ -197,29 +194,17 @@ class AccountGate:
         async for batch in self._service.bus.read(topology.INTENTS.name, filters, after=after):
             if self.stopped:
                 return
-            self._intents.extend(_intent_input(record) for record in batch)
+            self._intents.put(_intent_input(record) for record in batch)
             if batch:
                 crashpoint(CrashPoint.GATE_INTENT_READ)
             self._wake.set()
-            while len(self._intents) > INTENTS_WAITING_MAX:
-                self._room.clear()
-                await self._room.wait()
+            await self._intents.has_room()
 
-    def _undecided(self) -> list[core.IntentInput]:
-        """The next intents; those that the ledger already answers (republished, or decided by another gate) go."""
-        batch: list[core.IntentInput] = []
-        same_life = self.state.cursors.intent_epoch == self._intent_epoch
-        decided = self.state.cursors.intent_sequence if same_life else 0
-        for waiting in list(self._intents)[: DECISIONS_MAX * 4]:
-            if waiting.sequence <= decided or self._is_duplicate(waiting):
-                self._intents.remove(waiting)
-            elif len(batch) < DECISIONS_MAX:
-                batch.append(waiting)
-        self._room.set()
-        return batch
-
-    def _is_duplicate(self, waiting: core.IntentInput) -> bool:
-        intent = waiting.intent
+    def _is_decided(self, waiting: core.IntentInput) -> bool:
+        """The ledger answers it already: republished, or decided by another gate."""
+        cursors, intent = self.state.cursors, waiting.intent
+        if cursors.intent_epoch == self._intent_epoch and waiting.sequence <= cursors.intent_sequence:
+            return True
         return intent is not None and intent.intent_no <= self.state.last_intent_no(intent.strategy)
 
     # -- the ledger ----------------------------------------------------------------------------------------------
@@ -279,6 +264,7 @@ class AccountGate:
         for make in (self._day, self._decision, self._quarantine, self._marks):
             if await self.write(make, trace=self._trace() if make == self._decision else ""):
                 if make == self._decision:
+                    self._intents.done(self._deciding)
                     crashpoint(CrashPoint.GATE_DECISION_APPENDED)
                 elif make == self._marks:
                     crashpoint(CrashPoint.GATE_MARKS_APPENDED)
@@ -329,13 +315,13 @@ class AccountGate:
         return core.decide(self.state, batch, context)
 
     def _decision(self) -> Message | None:
-        batch = self._undecided()
+        batch = self._deciding = self._intents.next(self._is_decided, DECISIONS_MAX)
         if not batch:
             return None
         verdicts, marks = self.decide(batch)
         crashpoint(CrashPoint.GATE_DECIDED)
         return RiskDecision(
-            **self.place(intent_sequence=batch[-1].sequence),
+            **self.place(intent_sequence=self._intents.cursor_after(batch)),
             incarnation=self.state.incarnation,
             verdicts=verdicts,
             marks=marks,
@@ -356,7 +342,8 @@ class AccountGate:
         return MarksRecorded(**self.place(), marks=core.new_marks(self.state, marks)[: core.MARKS_MAX])
 
     def _trace(self) -> str:
-        return self._intents[0].trace if self._intents else ""
+        following = self._intents.next(self._is_decided, 1)
+        return following[0].trace if following else ""
 
     async def _publish_metrics(self) -> None:
         now = self._service.clock.monotonic_ns()
