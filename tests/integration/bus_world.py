@@ -86,7 +86,7 @@ CLUSTER_SIZE = 3
 CLUSTER_START_S = 30.0
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     with ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:
@@ -100,7 +100,7 @@ class Cluster:
     def __init__(self, folder: Path, config: PitwireConfig) -> None:
         self.seeds = folder / "keys"
         shared = permissions.server_config(config, permissions.make_identities(self.seeds))
-        routes = _free_ports(CLUSTER_SIZE)
+        routes = free_ports(CLUSTER_SIZE)
         self._stack = ExitStack()
         self.servers: list[NatsServer] = []
         for number, port in enumerate(routes):

@@ -83,6 +83,11 @@ class AccountGate:
         """The shell this gate runs in."""
         return self._service
 
+    @property
+    def contest(self) -> tuple[int, int]:
+        """Ledger records this process has won and lost to another one (or to an answer that did not come)."""
+        return self._writer.records_won, self._writer.races_lost
+
     # -- the fold ------------------------------------------------------------------------------------------------
 
     @property
