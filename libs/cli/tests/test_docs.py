@@ -32,11 +32,13 @@ def test_every_link_leads_to_something_that_is_there(page: Path) -> None:
 def test_every_decision_has_number_date_status_context_decision_and_consequences(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert text.startswith(f"# {page.name[:4]} ")
-    found = re.search(r"^Date: \d{4}-\d{2}-\d{2}\. Status: (\w+)\.$", text, re.MULTILINE)
+    found = re.search(
+        r"^Date: \d{4}-\d{2}-\d{2}\. Status: (\w+)\.(?: (?:Adds to|Replaces) \d{4}\.)?$", text, re.MULTILINE
+    )
     assert found is not None
     assert found.group(1) in STATUS
-    found = re.findall(r"^## (.*)$", text, re.MULTILINE)
-    assert [section for section in found if section != "Alternatives"] == ["Context", "Decision", "Consequences"]
+    sections = re.findall(r"^## (.*)$", text, re.MULTILINE)
+    assert [section for section in sections if section != "Alternatives"] == ["Context", "Decision", "Consequences"]
 
 
 def test_the_index_lists_every_decision_once_with_its_title_and_status() -> None:
