@@ -70,12 +70,12 @@ async def short_campaign(data_dir: Path) -> KeptRun:
             keep(data_dir, made)
         url = plain_url(system.infra.database_url)
         found = await asyncio.to_thread(summary, data_dir, url, {}, seconds=0)
-        return KeptRun(system.folder.root, run.cycles, found, system.passed(), said)
     finally:
         for job in jobs:
             job.cancel()
         await asyncio.gather(*jobs, return_exceptions=True)
         await system.stop()
+    return KeptRun(system.folder.root, run.cycles, found, system.passed(), said)
 
 
 async def _deaths(run: Campaign) -> None:

@@ -106,7 +106,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
     ),
     "I-38": Invariant("All processes run one build with one configuration.", ("I-38",)),
     "I-39": Invariant(
-        "After the last fault everything catches up by itself.", ("READY",), ("tests/integration/test_run_crashes.py",)
+        "After the last fault everything catches up by itself.", ("READY",), ("tests/chaos/test_chaos.py",)
     ),
     "I-40": Invariant("Every fill leads back to its order, approval and intent.", ("I-40",)),
 }
