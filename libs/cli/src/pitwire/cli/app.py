@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from pitwire.cli.commands import look, operate, research, run, tools
+from pitwire.cli.commands import look, operate, recordings, research, run, tools
 
 app = typer.Typer(
     name="pitwire",
@@ -21,6 +21,7 @@ for panel in (
     (look.status, look.positions, look.orders, look.fills, look.pnl, look.strategies, look.limits, look.why),
     (operate.order, operate.cancel, operate.flatten, operate.pause, operate.halt, operate.resume),
     (research.backtest, research.sweep),
+    (recordings.record, recordings.replay),
     (tools.verify, tools.logs, tools.doctor, tools.docs),
 ):
     for command in panel:

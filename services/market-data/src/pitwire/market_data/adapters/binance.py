@@ -67,7 +67,10 @@ class _Connection:
 
 
 class BinanceFeed:
-    """`Feed` on one Binance venue, or on anything that speaks like it. `fraction`: a random number in [0, 1)."""
+    """`Feed` on one Binance venue, or on anything that speaks like it.
+
+    `fraction`: a random number in [0, 1). `tap` sees every frame as it came, with its receive time, before it is read.
+    """
 
     def __init__(
         self,
@@ -75,8 +78,10 @@ class BinanceFeed:
         config: VenueConfig,
         clock: Clock,
         fraction: Callable[[], float],
+        tap: Callable[[int, bytes], None] | None = None,
     ) -> None:
         self._venue = venue
+        self._tap = tap
         self._config = config
         self._books = frozenset(instrument_id(symbol, venue) for symbol in config.books)
         self._clock = clock
@@ -257,6 +262,8 @@ class BinanceFeed:
         self, connection: _Connection, data: Any, recv_ns: int, known: Mapping[str, str], sink: Sink
     ) -> None:
         raw = data if isinstance(data, bytes) else str(data).encode()
+        if self._tap is not None:
+            self._tap(recv_ns, raw)
         try:
             tick = tick_of(raw, known)
         except DecodeError as error:

@@ -160,6 +160,7 @@ class FeedCore:
             self.rejected.repeated += 1
         flag = self._time_flag(diff.ts_event_ns, recv_ns)
         if outcome is Outcome.LOST:
+            self._quality(flag)
             return self._lost(book, recv_ns)
         if outcome is not Outcome.APPLIED:
             return None
