@@ -15,14 +15,14 @@ from pitwire.common.clock import ManualClock
 from pitwire.common.errors import DecodeError
 from pitwire.common.schemas.market import Instrument
 from pitwire.common.testing.recorded import frames_of
+from pitwire.market_data.adapters import sessions
 from pitwire.market_data.adapters.frames import Notice, snapshot_of, tick_of
 from pitwire.market_data.adapters.memory import definition
 from pitwire.market_data.adapters.recording import Entry, Fault, RecordingWriter, day_of, read_recording
+from pitwire.market_data.adapters.sessions import Recorder, Replay
 from pitwire.market_data.core.candles import HistoryRequest
 from pitwire.market_data.core.depth import Snapshot
 from pitwire.market_data.core.ticks import Bar
-from pitwire.market_data.handlers import recording
-from pitwire.market_data.handlers.recording import Recorder, Replay
 from pitwire.market_data.ports import Sink
 
 BTC = "BTC-USDT.sim"
@@ -87,7 +87,7 @@ def entries(path: Path) -> tuple[list[Entry], list[Fault]]:
 async def test_a_replay_gives_the_messages_of_the_session_byte_for_byte(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recording, "ASK_PERIOD_S", 0.005)
+    monkeypatch.setattr(sessions, "ASK_PERIOD_S", 0.005)
     captured = list(frames_of("orderbook/binance_spot_BTCUSDT_ws_20240808.jsonl.gz"))[:6_000]
     captured[3000] = (captured[3000][0], b'{"stream":"btcusdt@trade","data":{"s":"BTCUSDT","p":"-1"}}')
     clock, live, again = ManualClock(captured[0][0]), list[bytes](), list[bytes]()

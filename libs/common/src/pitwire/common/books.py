@@ -45,7 +45,7 @@ def decimals_of(price: str) -> int:
 class Ladder:
     """One side of a book. Constant time for almost every change: only the best prices are kept in order."""
 
-    __slots__ = ("_decimals", "_edge", "_is_bid", "_levels_max", "_quantities", "_width", "_window")
+    __slots__ = ("_edge", "_is_bid", "_levels_max", "_point", "_quantities", "_width", "_window")
 
     def __init__(self, *, is_bid: bool, levels_max: int = LEVELS_MAX) -> None:
         self._is_bid = is_bid
@@ -54,7 +54,7 @@ class Ladder:
         self._window: list[str] = []
         self._edge = ""
         self._width = 0
-        self._decimals = 0
+        self._point = -1
 
     def __len__(self) -> int:
         return len(self._quantities)
@@ -90,6 +90,7 @@ class Ladder:
     def apply(self, levels: Iterable[Level]) -> None:
         """Changed levels, in any order. `BookFault` when a price near the best differs in decimals from the others."""
         quantities, window, edge, width, is_bid = self._quantities, self._window, self._edge, self._width, self._is_bid
+        point = self._point
         refill = False
         for price, quantity in levels:
             if quantity > ZERO_MOST:
@@ -100,23 +101,29 @@ class Ladder:
                         self._check_decimals(price)
                         refill |= (len(price) > width) is is_bid
                     elif (price >= edge) is is_bid:
-                        self._check_decimals(price)
+                        if price.find(".") != point:
+                            raise BookFault("a price has other decimals than the book")
                         insort(window, price)
                 quantities[price] = quantity
             elif price in quantities:
                 del quantities[price]
                 if len(price) == width and (price >= edge) is is_bid:
                     del window[bisect_left(window, price)]
-        if refill or not window:
+        self._settle(refill=refill or not window)
+
+    def _settle(self, *, refill: bool) -> None:
+        """After an update: the window whole and not too long, the side not too deep."""
+        if refill:
             self._fill()
-        elif len(window) > WINDOW_MAX:
+        elif len(self._window) > WINDOW_MAX:
             self._shrink()
-        if len(quantities) > self._levels_max + SLACK:
+        if len(self._quantities) > self._levels_max + SLACK:
             self.cut(self._levels_max)
 
     def _check_decimals(self, price: str) -> None:
-        if self._edge and decimals_of(price) != self._decimals:
-            raise BookFault(f"a price has other decimals than {self._decimals}")
+        """For the rare price of another length than the best ones."""
+        if self._edge and decimals_of(price) != decimals_of(self._edge[: self._width]):
+            raise BookFault("a price has other decimals than the book")
 
     def cut(self, levels_max: int) -> None:
         """Forgets all but the best so many."""
@@ -141,7 +148,7 @@ class Ladder:
         """What is at or above it belongs to the window of bids; what is below it, to the window of asks."""
         if self._window:
             self._edge = self._window[0] if self._is_bid else self._window[-1] + "0"
-            self._decimals = decimals_of(self._window[0])
+            self._point = self._edge.find(".")
 
 
 class Book:

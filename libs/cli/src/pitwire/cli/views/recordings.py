@@ -16,9 +16,9 @@ from pitwire.common.errors import UsageError
 from pitwire.common.ids import instrument_id
 from pitwire.market_data.adapters.binance import BinanceFeed
 from pitwire.market_data.adapters.recording import Fault, RecordingWriter, read_recording
+from pitwire.market_data.adapters.sessions import Recorder, Replay
 from pitwire.market_data.core.candle_lines import BASE_INTERVAL
 from pitwire.market_data.core.feed import FeedCore
-from pitwire.market_data.handlers.recording import Recorder, Replay
 
 FAULTS_SHOWN_MAX: Final = 20
 
@@ -27,7 +27,7 @@ def record_venue(config: Path, venue: str, folder: Path, seconds: float) -> Repl
     """Frames of every configured instrument, with their books, for so long."""
     settings = load_config(config).venues.get(venue)
     if settings is None:
-        raise UsageError(f"--venue {venue}: {config} has no such venue")
+        raise UsageError(f"{venue}: no such venue in {config}")
     settings = settings.model_copy(update={"books": settings.instruments})
     return asyncio.run(_record(venue, settings, folder, seconds))
 

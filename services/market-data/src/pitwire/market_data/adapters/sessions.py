@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any, Final
 
@@ -191,5 +191,5 @@ FIGURES: Final = ("open", "high", "low", "close", "volume", "quote_volume")
 
 
 def _bar(row: dict[str, Any]) -> Bar:
-    bar = Bar(**row)
-    return replace(bar, **{name: Decimal(row[name]) for name in FIGURES})
+    figures: dict[str, Any] = {name: Decimal(row[name]) for name in FIGURES}
+    return Bar(**(row | figures))
