@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,7 +53,7 @@ def kind_of(payload: Any) -> str:
     return "filter" if "filterType" in payload else "object"
 
 
-def read(kind: str, payload: Any) -> list[object]:
+def read(kind: str, payload: Any) -> Sequence[object]:
     """What market-data makes of it; refusals are raised."""
     body = payload.get("result", payload) if isinstance(payload, dict) else payload
     if kind == "klines":

@@ -102,8 +102,9 @@ async def test_a_replay_gives_the_messages_of_the_session_byte_for_byte(
 
     found, faults = entries(writer.path)
     assert faults == []
-    assert found[0].record == {"record": "session"} | SESSION
-    replay = Replay(found[0].record, again.append)
+    session = found[0].record or {}
+    assert session == {"record": "session"} | SESSION
+    replay = Replay(session, again.append)
     for entry in found[1:]:
         replay.on_entry(entry)
     assert (replay.frames, replay.malformed, recorder.malformed) == (len(captured) - 1, 1, 1)
@@ -116,10 +117,10 @@ async def test_a_replay_gives_the_messages_of_the_session_byte_for_byte(
 
 
 def test_a_recording_goes_on_after_a_restart_and_begins_a_file_each_day(tmp_path: Path) -> None:
-    for at in (NOON, NOON + 1):
-        writer = RecordingWriter(tmp_path, "sim", SESSION)
-        writer.frame(at, b'{"stream":"a"}')
-        writer.flush()
+    first, writer = RecordingWriter(tmp_path, "sim", SESSION), RecordingWriter(tmp_path, "sim", SESSION)
+    for at, each in ((NOON, first), (NOON + 1, writer)):
+        each.frame(at, b'{"stream":"a"}')
+        each.flush()
     writer.frame(NOON + 86_400 * 10**9, b'{"stream":"b"}')
     writer.flush()
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["sim-20240808.jsonl.gz", "sim-20240809.jsonl.gz"]
