@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sized
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +25,7 @@ import aiohttp
 import orjson
 import uvloop
 from aiohttp import web
+from cpu import CpuMeter
 
 from pitwire.cli.servers import NatsServer
 from pitwire.common import permissions, subjects
@@ -35,7 +38,10 @@ ACCOUNT: Final = "main"
 INSTRUMENT: Final = "BTC-USDT.sim"
 PADDING: Final = {"intent": "x" * 600, "decision": "x" * 1100, "submitting": "x" * 600, "order": "x" * 250}
 ROLES: Final = ("market-data", "strategy", "risk-gate", "execution")
-START_WAIT_S: Final = 20.0
+START_WAIT_S: Final = 60.0
+LATE_MAX_S: Final = 5.0
+"""How long after the last event its order is waited for."""
+
 SHIPPED_CONFIG: Final = Path(os.environ.get("PITWIRE_CONFIG", Path(__file__).parents[1] / "pitwire.toml"))
 
 
@@ -156,8 +162,17 @@ class Floor:
         self._stack = AsyncExitStack()
         self._probe = Probe()
         self._number = 0
+        self.cpu: CpuMeter
 
     async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def _start(self) -> None:
         keys = self._folder / "keys"
         self._folder.mkdir(parents=True, exist_ok=True)
         server = await self._stack.enter_async_context(
@@ -167,6 +182,7 @@ class Floor:
         )
         await apply_topology(server.url, keys)
         venue = await self._serve()
+        pids = {"nats": server.pid}
         for role in ROLES:
             child = subprocess.Popen(  # noqa: ASYNC220 - started once, before anything is measured
                 [sys.executable, __file__, "--role", role, "--nats", server.url, "--keys", keys, "--venue", venue],
@@ -174,11 +190,12 @@ class Floor:
             )
             self._stack.callback(child.wait)
             self._stack.callback(child.kill)
+            pids[role] = child.pid
         async with asyncio.timeout(START_WAIT_S):
             while not (self._probe.feeds and self._probe.orders):  # noqa: ASYNC110 - waits for other processes
                 await asyncio.sleep(0.05)
         await asyncio.sleep(0.5)
-        return self
+        self.cpu = CpuMeter(pids, own="venue")
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
@@ -195,13 +212,23 @@ class Floor:
 
     async def measure(self, *, events: int, rate: float) -> list[float]:
         self._probe.took_ms.clear()
-        start = time.perf_counter()
-        for at in range(events):
-            await asyncio.sleep(max(0.0, start + at / rate - time.perf_counter()))
-            self._number += 1
-            await self._probe.emit(self._number)
-        await asyncio.sleep(0.5)
+        self._probe.sent_ns.clear()
+        with self.cpu:
+            start = time.perf_counter()
+            for at in range(events):
+                await asyncio.sleep(max(0.0, start + at / rate - time.perf_counter()))
+                self._number += 1
+                await self._probe.emit(self._number)
+            await until_empty(self._probe.sent_ns)
         return list(self._probe.took_ms)
+
+
+async def until_empty(waited_for: Sized) -> None:
+    """Returns when nothing is waited for any more, or after `LATE_MAX_S`."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LATE_MAX_S):
+            while len(waited_for):  # noqa: ASYNC110 - waits for other processes
+                await asyncio.sleep(0.02)
 
 
 def percentile(values: list[float], part: float) -> float:
@@ -218,7 +245,9 @@ async def main_floor(events: int, rate: float) -> None:
         async with Floor(Path(folder), load_config(SHIPPED_CONFIG)) as floor:
             await floor.measure(events=200, rate=rate)
             took = await floor.measure(events=events, rate=rate)
-    print(orjson.dumps({"benchmark": "order_path_floor", "rate": rate, **summary(took)}).decode())
+            cost = floor.cpu.ms_per(events + 200)
+    result = {"benchmark": "order_path_floor", "rate": rate, **summary(took), "cpu_ms_per_order": cost}
+    print(orjson.dumps(result).decode())
 
 
 def main() -> None:

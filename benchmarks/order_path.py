@@ -17,6 +17,7 @@ import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from decimal import Decimal
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -24,15 +25,22 @@ import aiohttp
 import orjson
 import uvloop
 from aiohttp import WSMsgType, web
-from floor import SHIPPED_CONFIG, Floor, summary
+from cpu import CpuMeter
+from floor import SHIPPED_CONFIG, Floor, summary, until_empty
 
 from pitwire.cli.servers import NatsServer, Postgres
+from pitwire.cli.servers.process import free_port
 from pitwire.common import permissions
 from pitwire.common.config import load_config
 from pitwire.common.provisioning import apply_topology
 
 SERVICES: Final = ("market_data", "strategy", "risk_gate", "execution", "persistence")
-START_WAIT_S: Final = 60.0
+START_WAIT_S: Final = 120.0
+WARM_UP_EVENTS: Final = 200
+IDLE_S: Final = 5.0
+VENUE_ORDERS_PER_10S: Final = 100_000
+"""Out of the way: the venue's own default is ten orders a second, as Binance's."""
+
 BASE_PRICE: Final = Decimal(20_000)
 TICK: Final = Decimal("0.01")
 RUN_CACHE: Final = Path(__file__).parents[1] / ".pitwire" / "cache"
@@ -72,7 +80,7 @@ class Proxy:
         self._venue = venue
         self._session = aiohttp.ClientSession()
         self._feeds: list[web.WebSocketResponse] = []
-        self._sent_ns: dict[str, int] = {}
+        self.sent_ns: dict[str, int] = {}
         self.took_ms: list[float] = []
         self._number = 0
 
@@ -98,7 +106,7 @@ class Proxy:
         data = {"u": self._number, "s": "BTCUSDT", "b": price, "B": "1", "a": str(Decimal(price) + TICK), "A": "1"}
         frame = orjson.dumps({"stream": "btcusdt@bookTicker", "data": data}).decode()
         for feed in self._feeds:
-            self._sent_ns[price] = time.perf_counter_ns()
+            self.sent_ns[price] = time.perf_counter_ns()
             await feed.send_str(frame)
 
     async def _rest(self, request: web.Request) -> web.Response:
@@ -141,7 +149,7 @@ class Proxy:
         if raw.get("method") != "order.place":
             return
         price = str(Decimal(raw["params"]["price"]).quantize(TICK))
-        sent = self._sent_ns.pop(price, None)
+        sent = self.sent_ns.pop(price, None)
         if sent is not None:
             self.took_ms.append((now - sent) / 1e6)
 
@@ -162,9 +170,19 @@ class SystemUnderTest:
         self._folder = folder
         self._stack = AsyncExitStack()
         self._proxy: Proxy
-        self._health: list[int] = []
+        self._pids: dict[str, int] = {}
+        self.cpu: CpuMeter
 
     async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        self.cpu = CpuMeter(self._pids, own="proxy")
+        return self
+
+    async def _start(self) -> None:
         folder = self._folder
         folder.mkdir(parents=True)
         venue = await self._start_venue()
@@ -183,22 +201,22 @@ class SystemUnderTest:
         postgres = Postgres(folder / "pg", cache=RUN_CACHE)
         database = await self._stack.enter_async_context(postgres)
         await apply_topology(server.url, folder / "keys")
+        self._pids |= {"nats": server.pid, "postgres": database.pid}
         await self._start_services(server.url, database.dsn)
-        return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
     async def _start_venue(self) -> dict[str, str]:
-        command = [sys.executable, "-m", "pitwire.venue_sim", "--port", "0", "--speed", "1", "--data-dir"]
+        options = ["--port", "0", "--speed", "1", "--orders-per-10s", str(VENUE_ORDERS_PER_10S)]
         child = await asyncio.create_subprocess_exec(
-            *command,
-            str(self._folder / "venue"),
+            *[sys.executable, "-m", "pitwire.venue_sim", *options, "--data-dir", str(self._folder / "venue")],
             stdout=asyncio.subprocess.PIPE,
             stderr=(self._folder / "venue.log").open("w"),
         )
         self._stack.push_async_callback(child.wait)
         self._stack.callback(child.terminate)
+        self._pids["venue_sim"] = child.pid
         assert child.stdout
         venue: dict[str, str] = orjson.loads(await asyncio.wait_for(child.stdout.readline(), START_WAIT_S))
         return venue
@@ -211,30 +229,53 @@ class SystemUnderTest:
             "PITWIRE_DATA_DIR": str(self._folder / "data"),
         }
         logs = {name: self._folder / f"{name}.log" for name in SERVICES}
+        ports = {name: free_port() for name in SERVICES}
         for name in SERVICES:
             seed = self._folder / "keys" / f"{name.replace('_', '-')}.nk"
             child = subprocess.Popen(  # noqa: ASYNC220 - started once, before anything is measured
                 [sys.executable, "-m", f"pitwire.{name}"],
-                env=base | {"PITWIRE_NATS_SEED_FILE": str(seed)},
+                env=base | {"PITWIRE_NATS_SEED_FILE": str(seed), "PITWIRE_HEALTH_PORT": str(ports[name])},
                 stderr=logs[name].open("w"),
             )
             self._stack.callback(child.wait)
             self._stack.callback(child.terminate)
+            self._pids[name] = child.pid
         async with asyncio.timeout(START_WAIT_S):
-            while not self._proxy.connected:  # noqa: ASYNC110 - waits for other processes
-                await asyncio.sleep(0.1)
+            while await self._not_ready(ports):  # noqa: ASYNC110 - waits for other processes
+                await asyncio.sleep(0.2)
             while not self._proxy.took_ms:
                 await self._proxy.emit()
                 await asyncio.sleep(0.3)
 
+    @staticmethod
+    async def _not_ready(ports: Mapping[str, int]) -> list[str]:
+        found: list[str] = []
+        async with aiohttp.ClientSession() as session:
+            for name, port in ports.items():
+                try:
+                    async with session.get(f"http://127.0.0.1:{port}/readyz") as answer:
+                        found += [name] if answer.status != HTTPStatus.OK else []
+                except aiohttp.ClientError:
+                    found.append(name)
+        return found
+
     async def measure(self, *, events: int, rate: float) -> list[float]:
         self._proxy.took_ms.clear()
-        start = time.perf_counter()
-        for at in range(events):
-            await asyncio.sleep(max(0.0, start + at / rate - time.perf_counter()))
-            await self._proxy.emit()
-        await asyncio.sleep(0.5)
+        self._proxy.sent_ns.clear()
+        with self.cpu:
+            start = time.perf_counter()
+            for at in range(events):
+                await asyncio.sleep(max(0.0, start + at / rate - time.perf_counter()))
+                await self._proxy.emit()
+            await until_empty(self._proxy.sent_ns)
         return list(self._proxy.took_ms)
+
+    async def idle(self) -> dict[str, float]:
+        """Percent of one processor that each process takes while no event comes."""
+        meter = CpuMeter(self._pids, own="proxy")
+        with meter:
+            await asyncio.sleep(IDLE_S)
+        return meter.percent()
 
 
 async def compare(rounds: int, events: int, rate: float) -> None:
@@ -246,13 +287,25 @@ async def compare(rounds: int, events: int, rate: float) -> None:
             SystemUnderTest(folder / "system") as system,
             Floor(folder / "floor", load_config(SHIPPED_CONFIG)) as floor,
         ):
-            await system.measure(events=200, rate=rate)
-            await floor.measure(events=200, rate=rate)
+            idle = await system.idle()
+            await system.measure(events=WARM_UP_EVENTS, rate=rate)
+            await floor.measure(events=WARM_UP_EVENTS, rate=rate)
             for _ in range(rounds):
                 ours += await system.measure(events=events, rate=rate)
                 floors += await floor.measure(events=events, rate=rate)
-    sent = rounds * events
-    result = {"benchmark": "order_path", "rate": rate, "sent": sent, "system": summary(ours), "floor": summary(floors)}
+            costs = {
+                name: part.cpu.ms_per(WARM_UP_EVENTS + rounds * events)
+                for name, part in (("system", system), ("floor", floor))
+            }
+    result: dict[str, Any] = {
+        "benchmark": "order_path",
+        "rate": rate,
+        "sent": rounds * events,
+        "system": summary(ours),
+        "floor": summary(floors),
+        "cpu_ms_per_order": costs,
+        "idle_cpu_percent": idle,
+    }
     for part in ("p50", "p99"):
         result[f"{part}_ratio"] = round(result["system"][f"{part}_ms"] / result["floor"][f"{part}_ms"], 3)
     print(orjson.dumps(result).decode())
