@@ -338,6 +338,17 @@ async def test_the_inbox_makes_the_reader_wait_and_keeps_the_order() -> None:
     waiting.cancel()
 
 
+async def test_the_inbox_gathers_only_at_the_end_of_the_stream() -> None:
+    inbox = Inbox(9)
+    await inbox.put([Entry(1, "s", None, b"", pending=1)])
+    assert [entry.sequence for entry in await asyncio.wait_for(inbox.take(4, gather_s=60), 1)] == [1]
+    await inbox.put([Entry(2, "s", None, b"")])
+    gathering = asyncio.create_task(inbox.take(4, gather_s=0.01))
+    await asyncio.sleep(0)
+    await inbox.put([Entry(3, "s", None, b"")])
+    assert [entry.sequence for entry in await gathering] == [2, 3]
+
+
 async def test_a_move_that_was_stored_already_stores_nothing() -> None:
     store = MemoryStore()
     store.cursors[JOURNAL] = Cursor(9, "1")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import sys
 from typing import Final
 
@@ -20,13 +19,10 @@ from pitwire.persistence.core.journal import Notice
 from pitwire.persistence.handlers.release import release_stopped
 from pitwire.persistence.handlers.report import ShellReport
 from pitwire.persistence.handlers.watch import JournalLost
-from pitwire.persistence.handlers.writer import Source, StreamWriter, journal_source, other_source
+from pitwire.persistence.handlers.writer import GATHER_S, Source, StreamWriter, journal_source, other_source
 
 EXIT_JOURNAL_LOST: Final = 3
 """The journal is not the one whose rows are stored; a restart will not mend that."""
-
-GC_THRESHOLD: Final = 50_000
-"""Rows are made by the thousand and hold no cycles: looking for some after every 700 costs a tenth of the time."""
 
 OTHERS: Final = (
     topology.CONTROL,
@@ -42,7 +38,11 @@ async def main() -> int:
     """Every stream into its tables, until it is told to stop."""
     config = Config.from_env()
     sources = [journal_source(topology.OMS.subjects, config.quotes)]
-    sources += [other_source(stream.name, stream.subjects) for stream in OTHERS]
+    sources += [
+        # a fast replay goes on when a candle is stored
+        other_source(stream.name, stream.subjects, gather_s=0.0 if stream is topology.CANDLES else GATHER_S)
+        for stream in OTHERS
+    ]
     lost: list[JournalLost] = []
     async with Service("persistence", config.service, config_hash=config.config_hash) as service:
 
@@ -102,8 +102,6 @@ def start() -> None:
     async def migrate_only() -> int:
         return await asyncio.to_thread(migrate_main, arguments)
 
-    gc.freeze()
-    gc.set_threshold(GC_THRESHOLD)
     run(migrate_only if arguments.command == "migrate" else main)
 
 

@@ -27,10 +27,15 @@ class Inbox:
         while len(self._entries) >= self._size_max:
             await self._change()
 
-    async def take(self, count_max: int) -> list[Entry]:
-        """The oldest entries, at least one and at most `count_max`."""
+    async def take(self, count_max: int, *, gather_s: float = 0.0) -> list[Entry]:
+        """The oldest entries, at least one and at most `count_max`.
+
+        Where the newest of fewer is the last of its stream, `gather_s` is waited for more to come.
+        """
         while not self._entries:
             await self._change()
+        if len(self._entries) < count_max and self._entries[-1].pending == 0:
+            await asyncio.sleep(gather_s)
         taken = [self._entries.popleft() for _ in range(min(count_max, len(self._entries)))]
         self._changed.set()
         return taken

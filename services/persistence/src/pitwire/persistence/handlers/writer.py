@@ -30,6 +30,9 @@ JOURNAL_BATCH_MAX: Final = 500
 OTHER_BATCH_MAX: Final = 100
 """The other streams are short or slow: here memory counts for more than speed."""
 
+GATHER_S: Final = 0.05
+"""Nobody waits for rows: one transaction for what a twentieth of a second brings leaves the disk to the journal."""
+
 INBOX_RECORDS_MAX: Final = 500
 RETRY_WAIT_MIN_S: Final = 0.05
 RETRY_WAIT_MAX_S: Final = 5.0
@@ -43,6 +46,7 @@ class Source:
     stream: str
     filters: tuple[str, ...]
     project: Callable[[str, Sequence[Read]], Projection]
+    gather_s: float = GATHER_S
 
     @property
     def is_journal(self) -> bool:
@@ -54,9 +58,9 @@ def journal_source(filters: tuple[str, ...], quotes: Mapping[str, str]) -> Sourc
     return Source(JOURNAL, filters, lambda _, reads: JournalBatch(reads, quotes))
 
 
-def other_source(stream: str, filters: tuple[str, ...]) -> Source:
+def other_source(stream: str, filters: tuple[str, ...], *, gather_s: float = GATHER_S) -> Source:
     """Any other stream."""
-    return Source(stream, filters, lambda epoch, reads: StreamBatch(stream, epoch, reads))
+    return Source(stream, filters, lambda epoch, reads: StreamBatch(stream, epoch, reads), gather_s)
 
 
 class Report(Protocol):
@@ -131,7 +135,7 @@ class StreamWriter:
 
     async def _store_from(self, inbox: Inbox) -> None:
         while True:
-            entries = await inbox.take(self._batch_max)
+            entries = await inbox.take(self._batch_max, gather_s=self._source.gather_s)
             crashpoint(CrashPoint.ROWS_BATCH_READ)
             if self._source.is_journal:
                 self._watch.refuse_gap(self._after, entries)
