@@ -14,7 +14,7 @@ from pitwire.common.portfolio import AccountState
 from pitwire.common.schemas.control import RiskMetrics
 from pitwire.common.schemas.ledger import CapitalRecorded, Cursors, DayRolled, Denied, MarksRecorded, StrategyPaused
 from pitwire.common.testing.journal import BTC, DAY, ETH, START_NS, STRATEGY, VENUE_ACCOUNT, Journal, limits, mark
-from pitwire.risk_gate.core import day_due, marks_due, metrics, new_marks, quarantine_due, session_day
+from pitwire.risk_gate.core import day_due, marks_due, marks_record, metrics, new_marks, quarantine_due, session_day
 from pitwire.risk_gate.core.schedule import MALFORMED_MAX, crosses_limit
 
 D = Decimal
@@ -35,10 +35,13 @@ def place(desk: Any) -> dict[str, Any]:
     }
 
 
-def due(desk: Any, *, after_ns: int = 0, periodic: bool = True) -> MarksRecorded | None:
+def due(desk: Any, *, after_ns: int = 0, periodic: bool = True, quiet: bool = True) -> MarksRecorded | None:
     """What `marks_due` says at a market time after the last marks."""
     desk.ts_market_ns = max(desk.state.marks_ts_market_ns, START_NS) + after_ns
-    return marks_due(desk.state, desk.marks, ts_market_ns=desk.ts_market_ns, place=place(desk), periodic=periodic)
+    if not marks_due(desk.state, desk.marks, ts_market_ns=desk.ts_market_ns, periodic=periodic, quiet=quiet):
+        return None
+    desk.state.advance(desk.state.observed_sequence)
+    return marks_record(desk.state, desk.marks, place=place(desk))
 
 
 # ---------------------------------------------------------------------------------------------------------------- day
@@ -132,6 +135,7 @@ def test_news_of_the_journal_is_covered_at_once_and_acknowledgements_are_not(des
     desk.journal.report(verdict, "NEW")
     assert due(desk) is None
     desk.journal.fill(verdict, "1", "90")
+    assert due(desk, periodic=False, quiet=False) is None
     event = due(desk, periodic=False)
     assert event is not None
     assert event.cursors.oms_sequence == desk.state.observed_sequence

@@ -12,8 +12,9 @@ from pitwire.common.clock import NS_PER_S
 from pitwire.common.enums import CommandVerb, DenialCode, Side
 from pitwire.common.errors import AppendRefused
 from pitwire.common.portfolio import AccountState
-from pitwire.common.schemas.ledger import Approved, Denied, Halt, LimitsApplied, Resume, RiskDecision
+from pitwire.common.schemas.ledger import Approved, Denied, Halt, LimitsApplied, MarksRecorded, Resume, RiskDecision
 from pitwire.common.testing.hands import BTC, CONFIG, POISON
+from pitwire.risk_gate.handlers.account_gate import QUIET_NS
 
 World = Any
 """What the fixture of this name gives: modules of a folder with a hyphen cannot import each other."""
@@ -224,6 +225,8 @@ async def test_two_gates_on_one_ledger_decide_each_intent_once_and_stand_alike(w
         )
         await world.hands.bus.append(subjects.halt("operator"), codec.encode(halt), codec.headers_for(halt))
     await world.hands.settle()
+    world.clock.advance(ns=QUIET_NS)
+    await world.price("60000")
     assert [v.intent.intent_no for v in world.verdicts() if v.intent] == list(range(1, 41))
     assert not [failure for desk in desks for failure in desk.shell.failures]
     for desk in desks:
@@ -232,6 +235,27 @@ async def test_two_gates_on_one_ledger_decide_each_intent_once_and_stand_alike(w
     written = [desk.registry.get_sample_value("pitwire_risk_gate_records_total") or 0 for desk in desks]
     assert sum(written) == len([r for r in world.server.log_of("OMS").records if ".risk." in r.subject])
     assert all(written)
+
+
+async def test_news_gets_a_record_of_its_own_only_where_no_decision_follows_soon(world: World) -> None:
+    desk = await world.desk()
+    await world.price("60000")
+    await world.ask(1)
+    for number in (1, 2):
+        halt = Halt.model_validate(
+            {"halt_id": f"h{number}", "scope": "VENUE", "target": "x", "reason": "t", "source": "o"}
+        )
+        await world.hands.bus.append(subjects.halt("operator"), codec.encode(halt), codec.headers_for(halt))
+        await world.hands.settle()
+        assert isinstance(world.ledger()[-1], RiskDecision)
+        assert desk.gate.state.has_news
+        if number == 1:
+            await world.ask(2)
+    assert not any(isinstance(record, MarksRecorded) for record in world.ledger())
+    world.clock.advance(ns=QUIET_NS)
+    await world.price("60000")
+    assert isinstance(world.ledger()[-1], MarksRecorded)
+    assert not desk.gate.state.has_news
 
 
 async def test_a_gate_that_read_further_than_the_winner_goes_on_from_the_ledger(world: World) -> None:

@@ -12,6 +12,7 @@ from pitwire.common.clock import NS_PER_S
 from pitwire.common.enums import CancelPolicy, CommandVerb, DenialCode, TradingState
 from pitwire.common.schemas.control import Heartbeat
 from pitwire.common.schemas.ledger import Denied, IncarnationStarted
+from pitwire.risk_gate.handlers.account_gate import QUIET_NS
 from pitwire.risk_gate.handlers.journal_guard import JournalGuard
 
 World = Any
@@ -88,7 +89,8 @@ async def test_a_journal_that_fills_is_told_and_then_makes_accounts_reduce(
     await guard(desk)
     assert [code for _, code, _ in desk.shell.alerts if code.startswith("JOURNAL")] == codes
     log.stream = replace(log.stream, max_bytes=10**9)
-    await desk.shell.settle()
+    world.clock.advance(ns=QUIET_NS)
+    await world.price("60000")
     assert len(desk.gate.state.halts.active) == halts
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
+from datetime import date, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, Final
 
 from pitwire.common.enums import TradingState
@@ -12,13 +13,14 @@ from pitwire.common.errors import InvariantBroken
 from pitwire.common.instruments import InstrumentRegistry, assets_of
 from pitwire.common.money import HUNDRED, ZERO, exact, on_wire, percent_of, ratio
 from pitwire.common.portfolio import AccountState
-from pitwire.common.portfolio.holdings import NO_MARKS, Marks
+from pitwire.common.portfolio.holdings import Marks
 from pitwire.common.schemas.ledger import DayRolled, Mark, MarksRecorded, StrategyPaused
 from pitwire.common.schemas.limits import AccountLimits
 from pitwire.common.units import NS_PER_S
 from pitwire.risk_gate.core.ahead import Ahead
 from pitwire.risk_gate.core.checks import breach
 
+NS_PER_DAY: Final = 86_400 * NS_PER_S
 MARKS_PERIOD_NS: Final = NS_PER_S
 """Market time between two `MarksRecorded` while something is exposed and nothing urgent happens."""
 
@@ -32,7 +34,13 @@ Place = Mapping[str, Any]
 
 def session_day(ts_market_ns: int) -> str:
     """The UTC day of a market time."""
-    return datetime.fromtimestamp(ts_market_ns // NS_PER_S, UTC).strftime("%Y-%m-%d")
+    return _day_text(ts_market_ns // NS_PER_DAY)
+
+
+@lru_cache(maxsize=2)
+def _day_text(days: int) -> str:
+    """The date so many days after 1970-01-01: asked with every event, new once a day."""
+    return (date(1970, 1, 1) + timedelta(days)).isoformat()
 
 
 def day_due(state: AccountState, marks: Marks, *, ts_market_ns: int, place: Place) -> DayRolled | None:
@@ -50,18 +58,25 @@ def day_due(state: AccountState, marks: Marks, *, ts_market_ns: int, place: Plac
 
 
 def marks_due(
-    state: AccountState, marks: Marks, *, ts_market_ns: int, place: Place, periodic: bool = True
-) -> MarksRecorded | None:
-    """The marks to record now, or None.
+    state: AccountState, marks: Marks, *, ts_market_ns: int, periodic: bool = True, quiet: bool = True
+) -> bool:
+    """Whether marks are to be recorded now.
 
-    At once where journal events wait that change money, exposure or halts (the record covers them), and where the new
-    marks cross a loss or drawdown limit; else while exposed, once in `MARKS_PERIOD_NS` of market time if `periodic`.
+    Where the ledger is `quiet` and journal events wait that change money, exposure or halts (the record covers them: a
+    busy ledger's next decision will), and at once where the new marks cross a loss or drawdown limit; else while
+    exposed, once in `MARKS_PERIOD_NS` of market time if `periodic`.
     """
-    changed = new_marks(state, marks)[:MARKS_MAX]
-    due = state.has_news or (bool(changed) and crosses_limit(state, marks))
-    if not due and periodic and changed:
-        due = ts_market_ns - state.marks_ts_market_ns >= MARKS_PERIOD_NS
-    return MarksRecorded(**place, marks=changed) if due else None
+    if quiet and state.has_news:
+        return True
+    if not new_marks(state, marks):
+        return False
+    return crosses_limit(state, marks) or (periodic and ts_market_ns - state.marks_ts_market_ns >= MARKS_PERIOD_NS)
+
+
+def marks_record(state: AccountState, marks: Marks, *, place: Place) -> MarksRecorded:
+    """The marks that `marks_due` asks for; what the record will cover must be applied first."""
+    require_applied(state)
+    return MarksRecorded(**place, marks=new_marks(state, marks)[:MARKS_MAX])
 
 
 def require_applied(state: AccountState) -> None:
@@ -86,12 +101,13 @@ def crosses_limit(state: AccountState, marks: Marks) -> bool:
     """Whether `marks` lead into or out of a loss or drawdown limit that the recorded marks do not."""
     if state.limits is None or state.start_of_day_equity is None:
         return False
-    return _breached(state, state.limits, NO_MARKS) != _breached(state, state.limits, marks)
+    recorded, now = state.equity(), state.equity(marks)
+    return recorded != now and _breached(state, state.limits, recorded) != _breached(state, state.limits, now)
 
 
 @exact
-def _breached(state: AccountState, limits: AccountLimits, marks: Marks) -> bool:
-    return breach(state, limits, state.equity(marks)) is not None
+def _breached(state: AccountState, limits: AccountLimits, equity: Decimal) -> bool:
+    return breach(state, limits, equity) is not None
 
 
 def quarantine_due(state: AccountState, *, place: Place) -> StrategyPaused | None:
