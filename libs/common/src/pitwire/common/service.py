@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -32,6 +33,9 @@ FIRST_CONNECT_TRIES_MAX: Final = 60
 FIRST_CONNECT_WAIT_S: Final = 0.5
 STOP_TIMEOUT_S: Final = 5.0
 DEAD_LETTER_PAYLOAD_MAX: Final = 100_000
+GC_THRESHOLD: Final = 50_000
+"""Messages are made by the thousand and hold no cycles: looking for some after every 700 costs a tenth of the time."""
+
 EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
@@ -277,6 +281,8 @@ class Service:
 
 def run(main: Callable[[], Coroutine[Any, Any, int]]) -> None:
     """The entry point of every service: exit code 0 stopped, 1 failed (restart me), 2 configuration is wrong."""
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD)
     try:
         code = uvloop.run(main())
     except (ConfigError, UsageError) as error:
