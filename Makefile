@@ -57,7 +57,8 @@ defects: $(STAMP) ## Plant each known defect in a copy and show that a test goes
 
 campaign: $(STAMP) ## The accounting and order-model tests far beyond their slice in `test`. STEPS=1000000 (half an hour or more)
 	@PITWIRE_CAMPAIGN=$${STEPS:-1000000} $(PY) -m pytest -n auto --dist loadfile --timeout 0 \
-	  libs/common/tests/test_accounting.py libs/common/tests/test_order_model.py libs/common/tests/test_account_model.py
+	  libs/common/tests/test_accounting.py libs/common/tests/test_order_model.py libs/common/tests/test_account_model.py \
+	  services/venue-sim/tests/test_properties.py
 
 test-clients: $(STAMP) ## Third-party Binance clients on the simulated venue, each in its own environment (needs the registry once)
 	@PITWIRE_TEST_CLIENTS=1 $(PY) -m pytest services/venue-sim/tests/test_real_clients.py

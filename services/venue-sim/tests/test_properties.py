@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import random
 from decimal import Decimal
 from typing import Any
 
@@ -230,3 +232,58 @@ def test_a_log_that_contradicts_itself_is_refused(bench: Any) -> None:
 def test_a_line_that_cannot_be_applied_is_refused(bench: Any, line: dict[str, Any]) -> None:
     with pytest.raises(RecordError):
         Restorer(bench.exchange).apply(line)
+
+
+# ----------------------------------------------------------------------------------------------------------- campaign
+CAMPAIGN_STEPS = int(os.environ.get("PITWIRE_CAMPAIGN", "5000"))
+CHECK_EVERY = max(100, CAMPAIGN_STEPS // 50)
+
+
+@pytest.mark.timeout(0 if "PITWIRE_CAMPAIGN" in os.environ else 60)
+def test_a_long_run_conserves_balances_and_tells_of_every_trade(bench: Any) -> None:
+    """A million operations with `make campaign`, a slice of them otherwise: the same ones for the same number."""
+    chance = random.Random(CAMPAIGN_STEPS)
+    run = Run(bench)
+    streamed: dict[str, list[tuple[int, Decimal, Decimal]]] = {"main": [], "other": []}
+
+    def hear(effects: Any) -> None:
+        for report in effects.reports:
+            if report.trade is not None:
+                trade = report.trade
+                streamed[trade.account_id].append((trade.trade_id, trade.last_price, trade.last_quantity))
+        effects.take_balances()
+
+    run.effects = hear  # type: ignore[method-assign]  # a million log lines would only fill the memory
+    for number in range(CAMPAIGN_STEPS):
+        run.step(random_step(chance, run.exchange))
+        if number % CHECK_EVERY == 0:
+            assert_books_balance(run.exchange)
+            assert_not_crossed(run.exchange)
+    assert_books_balance(run.exchange)
+    for account, fills in streamed.items():
+        mine = run.exchange.trades.get((account, "BTCUSDT"), [])
+        assert fills == [(trade.trade_id, trade.last_price, trade.last_quantity) for trade in mine]
+        assert len(fills) > CAMPAIGN_STEPS // 100
+
+
+def random_step(chance: random.Random, exchange: Exchange) -> tuple[Any, ...]:
+    """One operation of a client or the market."""
+    prices = [f"{99.70 + 0.05 * number:.2f}" for number in range(13)]
+    quantities = ["0.1", "0.5", "1", "2.5"]
+    side, price, quantity = chance.choice(["BUY", "SELL"]), chance.choice(prices), chance.choice(quantities)
+    order = (chance.choice(["main", "other"]), side, chance.choice(FORMS), price, quantity)
+    newest = exchange.next_order_id
+    kind = chance.random()
+    if kind < 0.45:
+        return order
+    if kind < 0.60:
+        return ("cancel", chance.randint(max(1, newest - 60), newest))
+    if kind < 0.65:
+        return ("amend", chance.randint(max(1, newest - 60), newest), quantity)
+    if kind < 0.70:
+        return ("oco", side, price, chance.choice(prices), quantity)
+    if kind < 0.75:
+        return ("oto", side, price, order)
+    if kind < 0.90:
+        return ("trade", side, price, quantity)
+    return ("quote", chance.choice(["99.70", "99.90", "100.10", "100.30"]))

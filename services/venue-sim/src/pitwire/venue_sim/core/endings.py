@@ -96,8 +96,7 @@ def note_list_end(state: State, order: Order, effects: Effects) -> None:
         return
     order_list = state.lists[order.list_id]
     if not order_list.is_done and not open_legs(state, order):
-        order_list.is_done = True
-        order_list.ts_ms = effects.now_ms
+        state.end_list(order_list, effects.now_ms)
         effects.lists.append((order_list, True))
 
 

@@ -65,7 +65,7 @@ def _check_orders(
 ) -> list[Order]:
     """What the orders of a list would become, numbered in turn."""
     rules = exchange.listing(orders[0].symbol).rules
-    mine = [one for one in exchange.lists.values() if one.account_id == account_id and not one.is_done]
+    mine = [one for one in exchange.open_lists.values() if one.account_id == account_id]
     if any(one.client_list_id == client_list_id for one in mine):
         raise errors.order_rejected(errors.DUPLICATE_ORDER)
     if len({order.client_order_id for order in orders}) < len(orders):
@@ -93,8 +93,7 @@ def _open(
         ts_ms=now_ms,
         contingency=contingency,
     )
-    exchange.next_list_id += 1
-    exchange.lists[order_list.list_id] = order_list
+    exchange.add_list(order_list)
     effects = Effects(exchange, now_ms)
     effects.lists.append((order_list, False))
     return order_list, effects

@@ -167,18 +167,18 @@ class Restorer:
     def _lists(self, record: Record) -> None:
         exchange = self._exchange
         if record["r"] == "list_end":
-            ended = exchange.lists[record["list_id"]]
-            ended.is_done, ended.ts_ms = True, record["ts"]
+            exchange.end_list(exchange.lists[record["list_id"]], record["ts"])
         elif record["r"] == "list":
-            exchange.next_list_id = record["list_id"] + 1
-            exchange.lists[record["list_id"]] = OrderList(
-                list_id=record["list_id"],
-                account_id=record["account"],
-                symbol=record["symbol"],
-                client_list_id=record["client_list_id"],
-                order_ids=record["order_ids"],
-                ts_ms=record["ts"],
-                contingency=Contingency(record["contingency"]),
+            exchange.add_list(
+                OrderList(
+                    list_id=record["list_id"],
+                    account_id=record["account"],
+                    symbol=record["symbol"],
+                    client_list_id=record["client_list_id"],
+                    order_ids=record["order_ids"],
+                    ts_ms=record["ts"],
+                    contingency=Contingency(record["contingency"]),
+                )
             )
         else:
             exchange.prevented.append(

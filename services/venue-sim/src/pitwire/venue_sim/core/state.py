@@ -49,6 +49,7 @@ class State:
         self.orders: dict[int, Order] = {}
         self.trades: dict[tuple[str, str], list[Trade]] = {}
         self.lists: dict[int, OrderList] = {}
+        self.open_lists: dict[int, OrderList] = {}
         self.prevented: list[Prevented] = []
         self.next_order_id = 1
         self.next_exec_id = 1
@@ -88,6 +89,16 @@ class State:
             return order
         return self._by_client_id.get((account_id, symbol, client_order_id or ""))
 
+    def add_list(self, order_list: OrderList) -> None:
+        """Make a new list findable; also how restored lists enter."""
+        self.lists[order_list.list_id] = self.open_lists[order_list.list_id] = order_list
+        self.next_list_id = order_list.list_id + 1
+
+    def end_list(self, order_list: OrderList, now_ms: int) -> None:
+        """No order of the list is open any more."""
+        order_list.is_done, order_list.ts_ms = True, now_ms
+        del self.open_lists[order_list.list_id]
+
     def list_orders(self, order_list: OrderList) -> list[Order]:
         """The orders of a list."""
         return [self.orders[number] for number in order_list.order_ids]
@@ -123,7 +134,7 @@ class State:
         for listing in self.listings.values():
             listing.book.remove_all()
             listing.stops.clear()
-        for state in (self.orders, self.trades, self.lists, self._by_client_id, self._open):
+        for state in (self.orders, self.trades, self.lists, self.open_lists, self._by_client_id, self._open):
             state.clear()
         self.prevented.clear()
         self.accounts = {name: Account(name, account.opening) for name, account in self.accounts.items()}

@@ -155,8 +155,8 @@ def open_lists(venue: Venue, params: Params, account_id: str) -> list[Json]:
     params.finish()
     return [
         shapes.order_list(order_list, venue.exchange.list_orders(order_list))
-        for order_list in venue.exchange.lists.values()
-        if order_list.account_id == account_id and not order_list.is_done
+        for order_list in venue.exchange.open_lists.values()
+        if order_list.account_id == account_id
     ]
 
 
