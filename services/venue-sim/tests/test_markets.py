@@ -278,3 +278,13 @@ def test_a_restored_driver_continues_as_if_it_had_never_stopped(tmp_path: Path) 
         while after.next_ms is not None:
             rest += after.advance()[0]
         assert rest == moves[stop:]
+
+
+def test_another_venue_has_the_same_market_a_little_higher() -> None:
+    here, there = GeneratedMarket(seed=7, history=20), GeneratedMarket(seed=7, history=20, offset_bps=Decimal(25))
+    for number in range(200):
+        ours, theirs = (market.bar("BTCUSDT", market.first_ms + number * BAR_MS) for market in (here, there))
+        assert ours is not None
+        assert theirs is not None
+        assert abs(theirs.close / ours.close - 1.0025) < 1e-6
+    assert here.identity != there.identity

@@ -60,7 +60,7 @@ class Client:
 
 async def test_prints_one_line_serves_both_ports_and_stops_at_once(start_venue: Start) -> None:
     venue = start_venue("--paused", "--history", "30")
-    assert set(venue.info) == {"http", "ws", "ws_api", "control", "api_key", "api_secret"}
+    assert set(venue.info) == {"name", "http", "ws", "ws_api", "control", "api_key", "api_secret"}
     async with aiohttp.ClientSession() as http:
         client = Client(http, venue.info)
         assert await client.rest("GET", "ping", signed=False) == {}

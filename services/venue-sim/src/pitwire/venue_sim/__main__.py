@@ -101,7 +101,7 @@ def build(config: Config, file_log: FileLog, *, defer_depth: Callable[[Callable[
     """The venue and its pacer, from the settings and the data folder."""
     source: BarSource
     if config.market is None:
-        source = GeneratedMarket(seed=config.seed, history=config.history)
+        source = GeneratedMarket(seed=config.seed, history=config.history, offset_bps=config.offset_bps)
     else:
         source = read_market(config.market, history=config.history)
     given = load_keys(config.data_dir, config.keys, account=ACCOUNT, new_secret=clock.new_secret)
@@ -167,6 +167,7 @@ async def serve(config: Config, file_log: FileLog) -> None:
 
     def status() -> dict[str, object]:
         return {
+            "name": config.name,
             "market_ms": pacer.market_ms(),
             "speed": pacer.speed,
             "speed_reached": round(pacer.speed_reached(), 3),
@@ -189,7 +190,7 @@ async def serve(config: Config, file_log: FileLog) -> None:
     try:
         port = await _listen(partial(server.start, host=config.host), config.port, "--port")
         control_port = await _listen(partial(control.start, host=config.host), config.control_port, "--control-port")
-        announce(port, control_port, keys[0])
+        announce(config.name, port, control_port, keys[0])
         await _until(stop, asyncio.create_task(pacer.run()), broken)
     finally:
         await server.stop()
@@ -236,9 +237,10 @@ async def _until(stop: asyncio.Event, market: asyncio.Task[None], broken: asynci
     broken.cancel()
 
 
-def announce(port: int, control_port: int, key: Key) -> None:
+def announce(name: str, port: int, control_port: int, key: Key) -> None:
     """Print the one line on standard output that says where the venue is and who may trade."""
     line = {
+        "name": name,
         "http": f"http://{HOST}:{port}",
         "ws": f"ws://{HOST}:{port}",
         "ws_api": f"ws://{HOST}:{port}/ws-api/v3",

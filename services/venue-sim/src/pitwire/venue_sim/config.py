@@ -42,6 +42,8 @@ class Config:
     limits: Limits
     orders_max: int
     paused: bool
+    name: str
+    offset_bps: Decimal
     legacy_listen_key: bool
     faults: list[dict[str, object]]
 
@@ -81,9 +83,13 @@ def parse(arguments: list[str]) -> Config:
     add("--orders-per-10s", type=_Whole(ORDERS_PER_10S_MAX), help="unfilled orders per 10 s (default 100 x speed)")
     add("--max-num-orders", type=_Whole(100_000), default=200, help="open orders per account and symbol (default 200)")
     add("--paused", action="store_true", help="the market waits for the first POST /hold")
+    add("--name", default="venue", help="what this venue calls itself when several run (default %(default)s)")
+    add("--offset-bps", type=_offset, default=Decimal(0), help="basis points that its generated prices lie higher")
     add("--legacy-listen-key", action="store_true", help="serve listenKeys, which Binance has ended in 2026")
     add("--faults", type=_faults, default=[], help="JSON file with a list of faults to begin with (MODEL.md)")
     given = parser.parse_args(arguments)
+    if given.offset_bps and given.market != GENERATED:
+        parser.error("argument --offset-bps: only the generated market can be moved")
     balances: dict[str, Decimal] = {}
     for asset, amount in given.balance:
         if asset in balances:
@@ -105,6 +111,8 @@ def parse(arguments: list[str]) -> Config:
         limits=Limits(orders_per_10s=orders_per_10s, orders_per_day=max(200_000, 200 * orders_per_10s)),
         orders_max=given.max_num_orders,
         paused=given.paused,
+        name=given.name,
+        offset_bps=given.offset_bps,
         legacy_listen_key=given.legacy_listen_key,
         faults=given.faults,
     )
@@ -160,6 +168,11 @@ def _bps(text: str) -> Decimal:
     if amount > BPS_MAX:
         raise argparse.ArgumentTypeError(f"{text!r} is more than {BPS_MAX} basis points")
     return amount
+
+
+def _offset(text: str) -> Decimal:
+    sign = -1 if text.startswith("-") else 1
+    return sign * _bps(text.removeprefix("-"))
 
 
 def _balance(text: str) -> tuple[str, Decimal]:

@@ -8,12 +8,12 @@ asked before.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from pitwire.venue_sim.core.path import BAR_MS, Bar
 from pitwire.venue_sim.core.rules import SymbolRules
-from pitwire.venue_sim.core.units import SCALE
+from pitwire.venue_sim.core.units import SCALE, ZERO
 
 START_MS = 1_735_689_600_000
 """Market time of the first live bar of the generated market: 2025-01-01 00:00 UTC."""
@@ -138,12 +138,24 @@ class GeneratedSeries:
 class GeneratedMarket:
     """The generated market as a source of bars for every symbol on a common clock."""
 
-    def __init__(self, *, seed: int, history: int, symbols: Sequence[GeneratedSymbol] = GENERATED_SYMBOLS) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int,
+        history: int,
+        symbols: Sequence[GeneratedSymbol] = GENERATED_SYMBOLS,
+        offset_bps: Decimal = ZERO,
+    ) -> None:
+        """`offset_bps` moves every price by so many basis points: another venue of the same market."""
+        factor = float(1 + offset_bps / 10_000)
+        symbols = [replace(symbol, base_price=symbol.base_price * factor) for symbol in symbols]
         self.rules = [symbol.rules for symbol in symbols]
         self.first_ms = START_MS - history * BAR_MS
         self.live_ms = START_MS
         self.end_ms: int | None = None
         self.identity = f"generated seed={seed} history={history}"
+        if offset_bps:
+            self.identity += f" offset_bps={offset_bps}"
         self._series = {
             symbol.rules.symbol: GeneratedSeries(symbol, seed=seed, stream=number + 1, first_open_ms=self.first_ms)
             for number, symbol in enumerate(symbols)
