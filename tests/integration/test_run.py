@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import urllib.request
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 
 import psycopg
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from tests.integration.collector import Collector, collecting
 from tests.integration.run_world import CONFIG, Run, processes, recorded_candles, running, until_gone
 
 from pitwire.cli.reference.metrics_page import metric_names
@@ -70,10 +72,16 @@ def test_a_recorded_run_at_an_hour_a_second_slows_rather_than_lies(tmp_path: Pat
 
 
 @pytest.fixture(scope="module")
-def trading(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def collector() -> Iterator[Collector]:
+    with collecting() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def trading(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> Run:
     """A run that goes on until the tests of this file that look at it are through; the last one interrupts it."""
     folder = tmp_path_factory.mktemp("trading")
-    run = Run(folder, "--speed", SPEED)
+    run = Run(folder, "--speed", SPEED, env={"PITWIRE_OTLP_ENDPOINT": collector.endpoint})
     run.until_trading()
     return run
 
@@ -93,6 +101,28 @@ def test_psql_shows_orders_fills_positions_and_decisions(trading: Run) -> None:
             "select data_type from information_schema.columns where table_name = 'fills' and column_name = 'price'"
         ).fetchone()
     assert kinds == ("numeric",)
+
+
+def test_one_trace_leads_from_the_candle_over_the_order_to_the_rows(trading: Run, collector: Collector) -> None:
+    url = trading.current()["database_url"].replace("+psycopg", "")
+    path = {
+        ("market-data", "candle"),
+        ("strategy", "intent"),
+        ("risk-gate", "risk-gate.decide"),
+        ("execution", "execution.submit"),
+        ("execution", "execution.append"),
+        ("execution", "execution.send"),
+        ("persistence", "persistence.store"),
+    }
+
+    def whole() -> bool:
+        """Whether the trace that the row of a filled order names has a span of every step."""
+        with psycopg.connect(url) as connection:
+            rows = connection.execute("select o.trace from orders o join fills f using (client_order_id)").fetchall()
+        traces = [collector.trace(trace.split("-")[1]) for (trace,) in rows]
+        return any({(span.service.removeprefix("pitwire-"), span.name) for span in spans} >= path for spans in traces)
+
+    trading.until("a whole trace", whole, timeout_s=90)
 
 
 def test_every_process_answers_health_readiness_and_metrics(trading: Run) -> None:

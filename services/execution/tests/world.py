@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +41,6 @@ from pitwire.execution.handlers.runtime import Runtime
 WAIT_MAX_S = 5.0
 
 
-class NullTraces:
-    """Spans that only pass the context on."""
-
-    @contextmanager
-    def span(self, name: str, *parents: str, **attributes: str | int) -> Iterator[str]:
-        yield parents[0]
-
-
 class ExecShell(FakeShell):
     """The fake shell with what execution needs besides."""
 
@@ -58,7 +49,6 @@ class ExecShell(FakeShell):
         self.log = structlog.stdlib.get_logger()
         self.registry = CollectorRegistry()
         self.settings = ServiceSettings(data_dir=data_dir)
-        self.tracing = NullTraces()
         self.ready = False
 
     def fail(self, reason: str, error: BaseException | None = None) -> None:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from services.persistence.tests.journal_world import QUOTES, entries_of
 from services.persistence.tests.test_journal import everything, stored, trading
 
 from pitwire.common import codec, subjects, topology
 from pitwire.common.bus.memory import MemoryBus, MemoryServer
 from pitwire.common.clock import ManualClock
-from pitwire.common.codec import SCHEMA_HEADER
+from pitwire.common.codec import SCHEMA_HEADER, TRACE_HEADER
 from pitwire.common.enums import AlertSeverity
 from pitwire.common.errors import InvariantBroken
 from pitwire.common.schemas.control import Alert
+from pitwire.common.spans import Recorder
+from pitwire.common.telemetry import Tracing
 from pitwire.common.topology import NatsAccount
 from pitwire.persistence.adapters.memory import MemoryStore
 from pitwire.persistence.core.entries import Entry
@@ -72,18 +75,22 @@ class World:
         self.bus = MemoryBus(self.server, NatsAccount.READ)
         self.store = MemoryStore()
         self.told = Told()
+        self.tracing = Tracing()
         self.journal = trading()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def write(self, entries: list[Entry]) -> None:
         for entry in entries:
-            await self.bus.append(entry.subject, entry.data, {SCHEMA_HEADER: entry.schema or ""})
+            headers = {SCHEMA_HEADER: entry.schema or "", TRACE_HEADER: entry.trace}
+            await self.bus.append(entry.subject, entry.data, headers)
 
     def writer(self, stream: str = JOURNAL) -> StreamWriter:
         known = topology.BY_NAME[stream]
         is_journal = stream == JOURNAL
         source = journal_source(known.subjects, QUOTES) if is_journal else other_source(stream, known.subjects)
-        return StreamWriter(source, MemoryBus(self.server, NatsAccount.READ), self.store, self.told, self.clock)
+        return StreamWriter(
+            source, MemoryBus(self.server, NatsAccount.READ), self.store, self.told, self.clock, self.tracing
+        )
 
     def start(self, stream: str = JOURNAL) -> asyncio.Task[None]:
         task = asyncio.create_task(self.writer(stream).run())
@@ -126,6 +133,20 @@ async def test_the_journal_becomes_rows_and_what_follows_too(world: World) -> No
     assert world.told.read_once == [JOURNAL]
     assert world.told.rows > len(entries)
     assert world.store.cursors[JOURNAL].sequence == len(entries)
+
+
+async def test_rows_are_stored_in_the_trace_of_their_record(world: World) -> None:
+    exported, ids = InMemorySpanExporter(), ["a1" * 16, "b2" * 16]
+    world.tracing = Tracing(Recorder("persistence", exported))
+    entries = entries_of(world.journal)[:4]
+    await world.write([replace(entry, trace=f"00-{ids[n // 2]}-{n + 1:016x}-01") for n, entry in enumerate(entries)])
+    world.start()
+    await world.until(4)
+    await world.stop()
+    world.tracing.close()
+    spans = exported.get_finished_spans()
+    assert {f"{span.context.trace_id:032x}" for span in spans if span.context} == set(ids)
+    assert {span.name for span in spans} == {"persistence.store"}
 
 
 async def test_a_database_that_is_down_costs_nothing_but_time(world: World) -> None:

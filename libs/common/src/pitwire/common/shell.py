@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from pitwire.common.bus.port import Bus, Record
 from pitwire.common.clock import Clock
 from pitwire.common.enums import AlertSeverity
+from pitwire.common.telemetry import Tracing
 
 
 class Shell(Protocol):
@@ -19,6 +20,9 @@ class Shell(Protocol):
 
     @property
     def clock(self) -> Clock: ...
+
+    @property
+    def tracing(self) -> Tracing: ...
 
     def spawn(self, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Supervised work: when it raises, the process stops and its restart recovers."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from asyncio import Future
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -163,12 +162,6 @@ class LatchStore(Protocol):
         ...
 
 
-class Traces(Protocol):
-    """Spans."""
-
-    def span(self, name: str, *parents: str, **attributes: str | int) -> AbstractContextManager[str]: ...
-
-
 class Shell(common.Shell, Protocol):
     """What of the service shell is used here besides what all use."""
 
@@ -180,9 +173,6 @@ class Shell(common.Shell, Protocol):
 
     @property
     def settings(self) -> ServiceSettings: ...
-
-    @property
-    def tracing(self) -> Traces: ...
 
     def fail(self, reason: str, error: BaseException | None = None) -> None: ...
 

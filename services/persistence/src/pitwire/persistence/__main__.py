@@ -48,7 +48,7 @@ async def main() -> int:
 
         async def write(source: Source) -> None:
             try:
-                await StreamWriter(source, service.bus, store, report, service.clock).run()
+                await StreamWriter(source, service.bus, store, report, service.clock, service.tracing).run()
             except JournalLost as error:
                 lost.append(error)
                 await report.notice(Notice(AlertSeverity.CRITICAL, error.code, str(error)))

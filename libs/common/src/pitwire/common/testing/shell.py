@@ -10,6 +10,7 @@ from pitwire.common.bus.memory import MemoryBus, MemoryServer
 from pitwire.common.bus.port import Record
 from pitwire.common.clock import ManualClock
 from pitwire.common.enums import AlertSeverity
+from pitwire.common.telemetry import Tracing
 
 SETTLE_TURNS: Final = 500
 
@@ -21,6 +22,7 @@ class FakeShell:
         self.clock = clock or ManualClock()
         self.server = server or MemoryServer(self.clock)
         self.bus = MemoryBus(self.server)
+        self.tracing = Tracing()
         self.reached: list[int] = []
         self.quarantined: list[tuple[Record, str]] = []
         self.alerts: list[tuple[AlertSeverity, str, str]] = []

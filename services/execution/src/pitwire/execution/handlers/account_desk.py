@@ -211,7 +211,8 @@ class AccountDesk:
         if entry is None:
             return
         crashpoint(CrashPoint.EXECUTION_RELEASED)
-        answer = await self.venues[entry.told.venue_account].venue.send(prepared)
+        with self._shell.tracing.span("execution.send", entry.trace, client_order_id=client_order_id):
+            answer = await self.venues[entry.told.venue_account].venue.send(prepared)
         crashpoint(CrashPoint.EXECUTION_SENT)
         sent_ns = clock.monotonic_ns()
         answer.add_done_callback(partial(self._on_answer, client_order_id, sent_ns))

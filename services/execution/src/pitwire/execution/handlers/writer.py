@@ -151,6 +151,16 @@ class ExecWriter:
                     crashpoint(CrashPoint.EXECUTION_REPORT_MADE)
             return attempt if attempt.exec_no > core.place.exec_no else None
 
+        with self._shell.tracing.span("execution.append", trace, account=self._core.account) as here:
+            await self._write(make, here)
+        if self._fenced.races_lost:
+            self._metrics.races.inc(self._fenced.races_lost)
+            self._fenced.races_lost = 0
+        if attempt is not None:
+            self._appended(attempt)
+
+    async def _write(self, make: Callable[[], ExecEvent | None], trace: str) -> None:
+        """Until it stands in the journal, or is not wanted there any more."""
         while True:
             try:
                 await self._fenced.write(make, trace=trace)
@@ -162,12 +172,7 @@ class ExecWriter:
                 )
                 await asyncio.sleep(REFUSED_WAIT_S)
             else:
-                break
-        if self._fenced.races_lost:
-            self._metrics.races.inc(self._fenced.races_lost)
-            self._fenced.races_lost = 0
-        if attempt is not None:
-            self._appended(attempt)
+                return
 
     def _appended(self, event: ExecEvent) -> None:
         if (point := APPENDED.get(type(event))) is not None:

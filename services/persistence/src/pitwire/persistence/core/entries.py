@@ -33,6 +33,7 @@ class Entry:
     data: bytes
     ts_ns: int = 0
     pending: int = 0
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True)

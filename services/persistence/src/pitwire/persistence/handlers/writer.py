@@ -14,6 +14,7 @@ from pitwire.common.crashpoints import CrashPoint, crashpoint
 from pitwire.common.enums import AlertSeverity
 from pitwire.common.errors import BusUnavailable, InvariantBroken, StoreUnavailable, StreamLost
 from pitwire.common.schemas.market import Candle
+from pitwire.common.telemetry import Tracing
 from pitwire.persistence.core.entries import Entry, Read
 from pitwire.persistence.core.journal import JOURNAL, Folded, JournalBatch, Notice
 from pitwire.persistence.core.needs import Found
@@ -82,11 +83,12 @@ class Report(Protocol):
 class StreamWriter:
     """Runs for ever. Ends only by an error that a restart or a person must mend."""
 
-    def __init__(self, source: Source, bus: Bus, store: Store, report: Report, clock: Clock) -> None:
+    def __init__(self, source: Source, bus: Bus, store: Store, report: Report, clock: Clock, tracing: Tracing) -> None:
         self._source = source
         self._bus = bus
         self._store = store
         self._report = report
+        self._tracing = tracing
         self._watch = StreamWatch(source.stream, source.filters, bus, store, clock, must_stay=source.is_journal)
         self._batch_max = JOURNAL_BATCH_MAX if source.is_journal else OTHER_BATCH_MAX
         self._epoch = ""
@@ -129,7 +131,15 @@ class StreamWriter:
             if not records:
                 self._report.caught_up(self._source.stream)
             await inbox.put(
-                Entry(record.sequence, record.subject, record.schema, record.data, record.ts_ns, record.pending)
+                Entry(
+                    record.sequence,
+                    record.subject,
+                    record.schema,
+                    record.data,
+                    record.ts_ns,
+                    record.pending,
+                    record.trace,
+                )
                 for record in records
             )
 
@@ -168,12 +178,11 @@ class StreamWriter:
             return last[0].writes
 
         upto = reads[-1].entry.sequence
+        move = Move(self._source.stream, self._epoch, self._after, upto)
+        traces = (item.entry.trace for item in reads)
         try:
-            await self._patiently(
-                lambda: self._store.commit(
-                    Move(self._source.stream, self._epoch, self._after, upto), projection.needs, fold
-                )
-            )
+            with self._tracing.span("persistence.store", *traces, stream=self._source.stream):
+                await self._patiently(lambda: self._store.commit(move, projection.needs, fold))
         except CursorMoved as moved:
             if moved.found < self._after:
                 raise

@@ -277,15 +277,23 @@ class AccountGate:
         await self._publish_metrics()
         if self._ledger.ledger_no - self._snapshot_no >= SNAPSHOT_EVERY:
             await self.save_snapshot()
-        for make in (self._day, self._decision, self._quarantine, self._marks):
-            if await self.write(make, trace=self._trace() if make == self._decision else ""):
-                if make == self._decision:
-                    self._intents.done(self._deciding)
-                    crashpoint(CrashPoint.GATE_DECISION_APPENDED)
-                elif make == self._marks:
-                    crashpoint(CrashPoint.GATE_MARKS_APPENDED)
-                return True
-        return False
+        if await self.write(self._day) or await self._decide() or await self.write(self._quarantine):
+            return True
+        if not await self.write(self._marks):
+            return False
+        crashpoint(CrashPoint.GATE_MARKS_APPENDED)
+        return True
+
+    async def _decide(self) -> bool:
+        """Decides the next intents, in the trace of each."""
+        traces = [waiting.trace for waiting in self._intents.next(self._is_decided, DECISIONS_MAX)]
+        if not traces:
+            return False
+        with self._service.tracing.span("risk-gate.decide", *traces, account=self.state.account) as trace:
+            if not await self.write(self._decision, trace=trace):
+                return False
+        crashpoint(CrashPoint.GATE_DECISION_APPENDED)
+        return True
 
     async def save_snapshot(self) -> None:
         """Keeps the state at the last ledger record; a failure costs only a longer start, so it is only told."""
@@ -362,10 +370,6 @@ class AccountGate:
         self.advance()
         crashpoint(CrashPoint.GATE_MARKED)
         return core.marks_record(self.state, marks, place=self.place())
-
-    def _trace(self) -> str:
-        following = self._intents.next(self._is_decided, 1)
-        return following[0].trace if following else ""
 
     async def _publish_metrics(self) -> None:
         now = self._service.clock.monotonic_ns()
