@@ -21,6 +21,7 @@ from pitwire.common.testing.hands import CONFIG, BusHands
 from pitwire.common.testing.journal import BTC, ETH, START_NS, STRATEGY, Journal, limits, mark, order_intent
 from pitwire.risk_gate.core import DecisionContext, IntentInput, decide
 from pitwire.risk_gate.handlers.account_gate import AccountGate
+from pitwire.risk_gate.handlers.agreement import Agreement
 from pitwire.risk_gate.handlers.commands import CommandDesk
 from pitwire.risk_gate.handlers.market import MarketView
 from pitwire.risk_gate.handlers.metrics import Metrics
@@ -193,13 +194,13 @@ class GateProcess:
     def __init__(self, server: MemoryServer, clock: ManualClock) -> None:
         self.shell = FakeShell(server, clock)
         self.market = MarketView(self.shell)
-        self.registry = CollectorRegistry()
-        self.gate = AccountGate(
-            self.shell, AccountState("main", "USDT"), self.market, {"sim-main": "sim"}, Metrics(self.registry)
-        )
+        self.agreement, self.registry = Agreement(self.shell), CollectorRegistry()
+        state, metrics = AccountState("main", "USDT"), Metrics(self.registry)
+        self.gate = AccountGate(self.shell, state, self.market, self.agreement, {"sim-main": "sim"}, metrics)
 
     async def start(self, name: str = "0") -> GateProcess:
         self.shell.spawn("market", self.market.follow())
+        self.shell.spawn("agreement", self.agreement.follow())
         self.shell.spawn("journal", self.gate.follow_journal())
         await self.gate.caught_up()
         if self.gate.stopped:

@@ -17,7 +17,7 @@ def test_a_fit_machine_passes_and_every_check_is_named_once(tmp_path: Path) -> N
     reply = examine(SHIPPED, tmp_path)
     assert isinstance(reply.document, dict)
     names = [check["name"] for check in reply.document["checks"]]
-    assert len(names) == len(set(names)) == 10
+    assert len(names) == len(set(names)) == 11
     assert reply.code is ExitCode.OK, reply.document
 
 

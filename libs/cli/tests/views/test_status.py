@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pitwire.cli.run.health import SILENT_AFTER_S, Health
-from pitwire.cli.views.status import NEVER, Seen, iso, service_state
+from pitwire.cli.views.status import NEVER, Seen, at_odds, iso, service_state
 from pitwire.common.clock import NS_PER_MS, NS_PER_S
 from pitwire.common.schemas.control import Heartbeat
 
@@ -33,6 +33,14 @@ def seen(*beats: Heartbeat) -> Seen:
 )
 def test_state_follows_from_the_newest_heartbeat(beats: tuple[Heartbeat, ...], state: str) -> None:
     assert service_state("strategy", seen(*beats))["state"] == state
+
+
+def test_processes_at_odds_are_named_unless_they_fell_silent() -> None:
+    old = beat(100, service="execution").model_copy(update={"config_hash": "old"})
+    new = [beat(100, service=name).model_copy(update={"config_hash": "new"}) for name in ("strategy", "risk-gate")]
+    assert at_odds(seen(*new, old)) == "execution 0 (no build): other configuration"
+    silent = old.model_copy(update={"ts_ns": NOW_NS - (SILENT_AFTER_S + 1) * NS_PER_S})
+    assert at_odds(seen(*new, silent)) == ""
 
 
 def test_market_time_is_utc() -> None:

@@ -120,6 +120,12 @@ class NotReady(AskAgain):
     code = DenialCode.NOT_READY
 
 
+class Disagreement(AskAgain):
+    """The processes an order passes differ in configuration, message schemas or release: see `pitwire status`."""
+
+    code = DenialCode.DISAGREEMENT
+
+
 class PriceTick(InvalidOrder):
     """A price is not a multiple of the instrument's tick."""
 

@@ -17,6 +17,7 @@ import uvloop
 from prometheus_client import CollectorRegistry
 
 from pitwire.common import codec, crashpoints, registry, subjects
+from pitwire.common.agreement import BUILD
 from pitwire.common.bus.nats import NatsBus
 from pitwire.common.bus.port import Record
 from pitwire.common.clock import NS_PER_S, Clock, SystemClock, random_token
@@ -39,7 +40,6 @@ GC_THRESHOLD: Final = 50_000
 EXIT_OK: Final = 0
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
-BUILD: Final = "0.1.0"
 
 
 def schema_hash() -> str:

@@ -12,6 +12,7 @@ from pitwire.common.leases import LeaseHolder
 from pitwire.common.service import Service, run
 from pitwire.risk_gate.config import Config
 from pitwire.risk_gate.handlers.account_gate import AccountGate
+from pitwire.risk_gate.handlers.agreement import Agreement
 from pitwire.risk_gate.handlers.commands import CommandDesk
 from pitwire.risk_gate.handlers.journal_guard import JournalGuard
 from pitwire.risk_gate.handlers.market import MarketView
@@ -26,11 +27,13 @@ async def main() -> int:
         await service.must_be_allowed(*written_by_gate(config.pitwire.accounts))
         market, metrics = MarketView(service), Metrics(service.registry)
         service.spawn("market", market.follow())
+        agreement = Agreement(service)
+        service.spawn("agreement", agreement.follow())
         gates: dict[str, AccountGate] = {}
         for name, account in config.pitwire.accounts.items():
             venues = {key: found.venue for key, found in config.pitwire.venue_accounts_of(name).items()}
             state = await recovered_state(service, name, account.quote)
-            gates[name] = AccountGate(service, state, market, venues, metrics)
+            gates[name] = AccountGate(service, state, market, agreement, venues, metrics)
             service.spawn(f"journal {name}", gates[name].follow_journal())
         for gate in gates.values():
             await gate.caught_up()

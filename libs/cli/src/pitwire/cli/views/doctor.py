@@ -18,10 +18,13 @@ from pitwire.cli.discovery import NotRunning, find_running
 from pitwire.cli.exit_codes import ExitCode
 from pitwire.cli.operator import Operator
 from pitwire.cli.output import Column, Reply, Table
+from pitwire.cli.run.health import SILENT_AFTER_S
 from pitwire.cli.servers.binaries import find_nats, find_postgres
+from pitwire.common.agreement import disagreement
 from pitwire.common.clock import NS_PER_MS, NS_PER_S, SystemClock
 from pitwire.common.config import load_config
 from pitwire.common.errors import PitwireError
+from pitwire.common.schemas.control import Heartbeat
 
 PYTHON_MIN: Final = (3, 11)
 DISK_FREE_MIN_GB: Final = 2.0
@@ -62,6 +65,7 @@ def examine(config: Path, data_dir: Path) -> Reply:
         clock,
         lambda: configuration(config),
         lambda: running_bus(data_dir),
+        lambda: running_agreement(data_dir),
         lambda: running_database(data_dir),
     )
     findings = [check() for check in checks]
@@ -192,6 +196,30 @@ def running_bus(data_dir: Path) -> Finding:
         return Finding("bus", Level.OK, f"{running.nats_url}, journal at {asyncio.run(ask())}")
     except PitwireError as error:
         return Finding("bus", Level.BAD, running.nats_url, str(error))
+
+
+def running_agreement(data_dir: Path) -> Finding:
+    """Whether what runs here was configured, built and released together."""
+    try:
+        running = find_running(data_dir)
+    except NotRunning:
+        return Finding("agreement", Level.OK, "nothing runs here")
+    except PitwireError as error:
+        return Finding("agreement", Level.BAD, "unknown", str(error))
+
+    async def ask() -> tuple[Heartbeat, ...]:
+        async with await Operator.connect(running, SystemClock()) as operator:
+            return await operator.heartbeats()
+
+    try:
+        beats = asyncio.run(ask())
+    except PitwireError as error:
+        return Finding("agreement", Level.BAD, "unknown", str(error))
+    now_ns = SystemClock().wall_ns()
+    lately = [beat for beat in beats if now_ns - beat.ts_ns <= SILENT_AFTER_S * NS_PER_S]
+    if odd := disagreement(lately):
+        return Finding("agreement", Level.BAD, odd, "start every process with the same configuration and release")
+    return Finding("agreement", Level.OK, f"{len(lately)} processes with one configuration and release")
 
 
 def running_database(data_dir: Path) -> Finding:

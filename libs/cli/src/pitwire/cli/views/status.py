@@ -18,6 +18,7 @@ from pitwire.cli.run.plan import SERVICES
 from pitwire.cli.run.summary import money
 from pitwire.cli.run.venue_control import VenueControl
 from pitwire.cli.views.halting import halt_document, halts_table
+from pitwire.common.agreement import disagreement
 from pitwire.common.clock import NS_PER_MS, NS_PER_S, SystemClock
 from pitwire.common.errors import TransientError
 from pitwire.common.schemas.control import Heartbeat, RiskMetrics
@@ -40,14 +41,16 @@ class Seen:
 
 
 def show_status(data_dir: Path) -> Reply:
-    """One look at everything; exit code 1 if a service is silent or not ready, or the database is away."""
+    """One look at everything; exit code 1 if a service is silent, not ready or at odds, or the database is away."""
     running = find_running(data_dir)
     seen = asyncio.run(_look(running))
     services = [service_state(name, seen) for name in SERVICES]
-    well = all(service["state"] == "ready" for service in services) and not seen.database
+    odd = at_odds(seen)
+    well = all(service["state"] == "ready" for service in services) and not seen.database and not odd
     document = {
         "ready": well,
         "services": services,
+        "disagreement": odd,
         "accounts": [_account(metrics) for metrics in seen.metrics],
         "halts": [halt_document(halt) for halt in seen.halts],
         "journal_sequence": seen.journal,
@@ -56,8 +59,8 @@ def show_status(data_dir: Path) -> Reply:
         "run": str(running.run or ""),
         "market": running.market,
     }
-    parts = (_services_table(services), _accounts_table(seen.metrics), halts_table(seen.halts), _footer(running, seen))
-    return Reply(document, parts, ExitCode.OK if well else ExitCode.NO)
+    tables = (_services_table(services), _accounts_table(seen.metrics), halts_table(seen.halts))
+    return Reply(document, (*_warning(odd), *tables, _footer(running, seen)), ExitCode.OK if well else ExitCode.NO)
 
 
 def service_state(name: str, seen: Seen) -> dict[str, Any]:
@@ -74,7 +77,7 @@ def service_state(name: str, seen: Seen) -> dict[str, Any]:
             "leader": False,
         }
     beat = max(beats, key=lambda candidate: candidate.ts_ns)
-    age_ms = max(0, (seen.wall_ns - beat.ts_ns) // NS_PER_MS)
+    age_ms = _age_ms(beat, seen)
     silent = age_ms > SILENT_AFTER_S * 1_000
     return {
         "service": name,
@@ -85,6 +88,21 @@ def service_state(name: str, seen: Seen) -> dict[str, Any]:
         "lag": beat.lag,
         "leader": beat.leader,
     }
+
+
+def at_odds(seen: Seen) -> str:
+    """Which processes may not trade together; empty when all that were heard lately may."""
+    return disagreement(beat for beat in seen.beats if _age_ms(beat, seen) <= SILENT_AFTER_S * 1_000)
+
+
+def _age_ms(beat: Heartbeat, seen: Seen) -> int:
+    return max(0, (seen.wall_ns - beat.ts_ns) // NS_PER_MS)
+
+
+def _warning(odd: str) -> tuple[str, ...]:
+    if not odd:
+        return ()
+    return (f"NOTHING IS APPROVED: {odd}; start every process with the same configuration and release",)
 
 
 def iso(ts_ns: int) -> str:

@@ -12,7 +12,7 @@ from pitwire.common.config import PitwireConfig
 from pitwire.common.enums import CommandVerb, OrderType, Side, TimeInForce
 from pitwire.common.errors import InvariantBroken
 from pitwire.common.schemas.base import Message
-from pitwire.common.schemas.control import Command, CommandResult
+from pitwire.common.schemas.control import Command, CommandResult, Heartbeat
 from pitwire.common.schemas.ledger import Approved, Denied, RiskDecision
 from pitwire.common.schemas.market import Instrument, Quote
 from pitwire.common.schemas.orders import OrderIntent
@@ -99,6 +99,13 @@ class BusHands:
             }
         )
         await self.hands.bus.publish(subjects.quote(BTC), codec.encode(quote), codec.headers_for(quote))
+        await self.hands.settle()
+
+    async def beat(self, service: str, *, config_hash: str) -> None:
+        """What a process of `service` says of itself."""
+        ts_ns = self.clock.wall_ns()
+        beat = Heartbeat(service=service, slot="0", instance=service, ts_ns=ts_ns, config_hash=config_hash)
+        await self.hands.bus.publish(subjects.heartbeat(service, "0"), codec.encode(beat), codec.headers_for(beat))
         await self.hands.settle()
 
     def intent(self, number: int, *, quantity: str = "0.01", ttl_s: int = 2) -> OrderIntent:

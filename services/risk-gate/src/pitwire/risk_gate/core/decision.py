@@ -101,6 +101,8 @@ def _cancel(ahead: Ahead, intent: CancelIntent) -> CancelApproved | Refusal:
 def _refusals(state: AccountState, intent: OrderIntent, context: DecisionContext) -> Iterator[Refusal]:
     """What needs no figures of the account."""
     limits, name = state.limits, intent.strategy
+    if context.disagreement:
+        yield refusals.Disagreement(context.disagreement)
     if limits is None or state.start_of_day_equity is None or not state.incarnation:
         yield refusals.NotReady("the ledger has no limits, session day or incarnation yet")
     if state.strategy_capital(name) is None:

@@ -38,6 +38,7 @@ class DecisionContext:
     """What a decision takes from outside the ledger; the marks it used are recorded with it.
 
     `venue_accounts` says at which venue each venue account is; where it is empty, those the ledger knows are taken.
+    `disagreement` says which processes may not trade together; then nothing but cancels is approved.
     """
 
     now_ns: int
@@ -46,6 +47,7 @@ class DecisionContext:
     instruments: InstrumentRegistry
     approval_ttl_ns: int
     venue_accounts: Mapping[str, str] = field(default_factory=dict)
+    disagreement: str = ""
 
 
 @dataclass(frozen=True, slots=True)

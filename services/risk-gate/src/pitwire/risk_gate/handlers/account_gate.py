@@ -24,6 +24,7 @@ from pitwire.common.schemas.ledger import DECISIONS_MAX, Cursors, Halt, Mark, Ri
 from pitwire.common.shell import Shell
 from pitwire.common.snapshots import SnapshotStore
 from pitwire.risk_gate import core
+from pitwire.risk_gate.handlers.agreement import Agreement
 from pitwire.risk_gate.handlers.intent_queue import IntentQueue
 from pitwire.risk_gate.handlers.intents import intent_input
 from pitwire.risk_gate.handlers.market import MarketView
@@ -59,6 +60,7 @@ class AccountGate:
         service: Shell,
         state: AccountState,
         market: MarketView,
+        agreement: Agreement,
         venue_accounts: Mapping[str, str],
         metrics: Metrics,
     ) -> None:
@@ -68,6 +70,7 @@ class AccountGate:
         self._service = service
         self._market = market
         self._metrics = metrics
+        self._agreement = agreement
         self._subject = subjects.ledger(state.account)
         self._writer = FencedWriter(service.bus, self._subject, self, on_refused=self._on_refused)
         self._intents = IntentQueue()
@@ -335,6 +338,7 @@ class AccountGate:
             instruments=self._market.instruments,
             approval_ttl_ns=APPROVAL_TTL_NS,
             venue_accounts=self._venue_accounts,
+            disagreement=self._agreement.disagreement,
         )
         return core.decide(self.state, batch, context)
 
