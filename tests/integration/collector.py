@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from typing_extensions import override
 
 SERVICE_NAME = "service.name"
 
@@ -60,6 +61,7 @@ def collecting() -> Iterator[Collector]:
             self.send_response(200)
             self.end_headers()
 
+        @override
         def log_message(self, *_: Any) -> None:
             """Nothing to the terminal of the tests."""
 
