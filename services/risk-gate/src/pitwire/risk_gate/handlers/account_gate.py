@@ -295,6 +295,7 @@ class AccountGate:
         with self._service.tracing.span("risk-gate.decide", *traces, account=self.state.account) as trace:
             if not await self.write(self._decision, trace=trace):
                 return False
+        self._intents.done(self._deciding)
         crashpoint(CrashPoint.GATE_DECISION_APPENDED)
         return True
 

@@ -87,15 +87,3 @@ def _strategy(gate: AccountGate, name: str, capital: Decimal) -> Message | None:
     if gate.state.strategy_capital(name) == capital:
         return None
     return StrategyRegistered(**gate.place(), strategy=name, capital=capital)
-
-
-async def recovered_state(service: Shell, account: str, quote: str) -> AccountState:
-    """The account's state from its newest good snapshot, or an empty one; a bad snapshot is told and passed over."""
-    bad: list[str] = []
-    stream = await service.bus.state(topology.OMS.name)
-    store = SnapshotStore(service.bus, service="risk-gate", account=account)
-    state = await store.load(AccountState.restore, last_sequence=stream.last_sequence, on_bad=bad.append)
-    for text in bad:
-        await service.alert(AlertSeverity.WARNING, "SNAPSHOT", text, account=account)
-    crashpoint(CrashPoint.GATE_RESTORED)
-    return state or AccountState(account, quote)
