@@ -62,7 +62,7 @@ def collecting() -> Iterator[Collector]:
             self.end_headers()
 
         @override
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
+        def log_message(self, format: str, *args: Any) -> None:
             """Nothing to the terminal of the tests."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
