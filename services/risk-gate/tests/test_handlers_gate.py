@@ -291,6 +291,39 @@ async def test_a_restarted_gate_reads_no_intent_again(world: World) -> None:
     assert not desk.gate.state.strategy("momentum").paused
 
 
+@pytest.mark.parametrize("lives", [1, 2])
+async def test_intents_in_sequences_that_a_lost_tail_gave_back_are_decided(world: World, lives: int) -> None:
+    """The intent stream is written behind: a restart of its server may lose its end, and that costs nothing."""
+    await world.desk()
+    await world.price("60000")
+    for number in range(1, 6):
+        await world.ask(number, quantity="0.001")
+    for life in range(lives):
+        await world.desks[-1].shell.kill()
+        world.server.lose_tail("INTENT", 3)
+        desk = await world.desk(f"{life + 1}")
+        assert not desk.shell.failures
+        await world.ask(6 + life, quantity="0.001")
+    assert [v.intent.intent_no for v in world.verdicts() if v.intent] == list(range(1, 6 + lives))
+
+
+async def test_a_life_of_the_intent_stream_after_a_lost_tail_goes_on_over_a_restart(world: World) -> None:
+    """Unreadable intents have no number: only the sequence says that they are decided."""
+    await world.desk()
+    await world.price("60000")
+    for number in range(1, 6):
+        await world.ask(number, quantity="0.001")
+    await world.desks[-1].shell.kill()
+    world.server.lose_tail("INTENT", 3)
+    await world.desk("1")
+    await world.hands.bus.append(subjects.intent("main", "momentum"), b"{", {"Schema": "OrderIntent/1"})
+    await world.hands.settle()
+    await world.desks[-1].shell.kill()
+    desk = await world.desk("2")
+    assert [getattr(v, "code", None) for v in world.verdicts()] == [*[None] * 5, DenialCode.MALFORMED]
+    assert desk.gate.state.cursors.intent_sequence == 3
+
+
 @pytest.mark.parametrize("poison", [subjects.ledger("main"), subjects.exec_events("main")])
 async def test_a_record_that_cannot_be_read_halts_its_account_and_leaves_the_process_alive(
     world: World, poison: str

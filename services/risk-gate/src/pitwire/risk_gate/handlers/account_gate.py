@@ -26,7 +26,7 @@ from pitwire.common.snapshots import SnapshotStore
 from pitwire.risk_gate import core
 from pitwire.risk_gate.handlers.agreement import Agreement
 from pitwire.risk_gate.handlers.intent_queue import IntentQueue
-from pitwire.risk_gate.handlers.intents import intent_input
+from pitwire.risk_gate.handlers.intents import intent_input, intent_life
 from pitwire.risk_gate.handlers.market import MarketView
 from pitwire.risk_gate.handlers.metrics import Metrics
 
@@ -203,7 +203,7 @@ class AccountGate:
 
     async def find_intents(self) -> None:
         """Learns which life of the intent stream this is: before anything is written, since every record says it."""
-        self._intent_epoch = (await self._service.bus.state(topology.INTENTS.name)).epoch
+        self._intent_epoch = intent_life(await self._service.bus.state(topology.INTENTS.name), self.state.cursors)
 
     async def follow_intents(self) -> None:
         """Queues intents from the cursor in the ledger on; what was decided before a restart is not read again."""
