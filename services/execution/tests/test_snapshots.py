@@ -12,7 +12,8 @@ from services.execution.tests.core_world import CoreWorld
 from services.execution.tests.world import ProcessWorld
 
 from pitwire.common import subjects
-from pitwire.common.enums import OrderStatus
+from pitwire.common.enums import OrderStatus, TradingState
+from pitwire.execution.adapters.latch import LatchFiles
 from pitwire.execution.core.fold import ExecutionCore
 from pitwire.execution.core.snapshots import entry_row
 from pitwire.execution.core.venue import Placed
@@ -110,7 +111,7 @@ async def test_a_start_takes_the_snapshot_and_reads_only_what_came_after(
     assert second.shell.codes() == []
     assert second.core.leading
     assert not second.core.stopped
-    assert list(second.core.halts.active) == ["h1"]
+    assert list(second.core.halts.journaled.active) == ["h1"]
     assert [second.core.orders.strategy_of(order) for order in orders] == ["momentum"] * 6
 
 
@@ -139,3 +140,28 @@ async def test_a_damaged_snapshot_is_passed_over_and_told(world: ProcessWorld, m
     assert second.shell.codes() == ["SNAPSHOT"]
     assert second.core.orders.get(order) is not None
     assert second.core.leading
+
+
+async def test_a_halt_beside_the_bus_that_a_snapshot_saw_first_is_journaled_after_the_restart_and_can_be_resumed(
+    world: ProcessWorld,
+) -> None:
+    first = await world.process()
+    first.shell.bus.disconnect()
+    LatchFiles(world.data_dir).add(halt("k1"))
+    first.runtime._halts.read_latches()
+    await first.runtime._errands.close()
+    first.shell.bus.reconnect()
+    await first.runtime.desks[0].snapshots.save()
+    await first.shell.kill()
+    assert not [r for r in world.server.log_of("OMS").records if r.subject == subjects.halt("execution")]
+    assert world.server.log_of("SNAP").records
+    assert first.core.halts.state_for(ACCOUNT) == (TradingState.HALTED, ("k1",))
+
+    second = await world.process("0.exec2")
+    log = world.server.log_of("OMS").records
+    assert [record.subject for record in log].count(subjects.halt("execution")) == 1
+    assert world.told(await world.approve()) == ["NotSent HALTED"]
+    await world.write(subjects.RESUME, resume("k1"))
+    await world.settle()
+    assert second.latches.read() == []
+    assert world.told(await world.approve())[0] == "Submitting"

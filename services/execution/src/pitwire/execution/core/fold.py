@@ -30,6 +30,7 @@ from pitwire.execution.core import snapshots
 from pitwire.execution.core.actions import Action, Alarm, Cancel, Deposed, Investigate, Send, Submit
 from pitwire.execution.core.approvals import Setup, approval_fault
 from pitwire.execution.core.doubts import Doubt
+from pitwire.execution.core.held_halts import HeldHalts
 from pitwire.execution.core.last_hop import LastHop
 from pitwire.execution.core.orders import Entry, Orders
 from pitwire.execution.core.place import ExecPlace
@@ -49,7 +50,7 @@ class ExecutionCore:
         self.sequence = 0
         """Everything of this account up to here is folded."""
 
-        self.halts = Halts()
+        self.halts = HeldHalts()
         self.orders = Orders()
         self.last_hop = LastHop(setup, self.halts, self.orders)
         self.gate_leader = ""
@@ -72,7 +73,7 @@ class ExecutionCore:
             "account": self.account,
             "sequence": self.sequence,
             "place": snapshots.place_row(self._read),
-            "halts": self.halts.snapshot(),
+            "halts": self.halts.journaled.snapshot(),
             "orders": snapshots.orders_rows(self.orders),
             "gate_leader": self.gate_leader,
             "incarnation": self._incarnation,
@@ -88,7 +89,7 @@ class ExecutionCore:
         self.sequence = data["sequence"]
         self.place = snapshots.place_of(self.account, data["place"])
         self._read = snapshots.place_of(self.account, data["place"])
-        self.halts = Halts.restore(data["halts"])
+        self.halts = HeldHalts(Halts.restore(data["halts"]))
         self.orders = snapshots.orders_of(data["orders"])
         self.last_hop = LastHop(self._setup, self.halts, self.orders)
         self._teller = Teller(self._setup, self.orders)
@@ -111,7 +112,8 @@ class ExecutionCore:
             return ()
         self.sequence = sequence
         if isinstance(event, Halt):
-            actions = self.halt(event, now_ns)
+            self.halts.journaled.add(event)
+            actions = self._obey(event, now_ns)
         elif isinstance(event, Resume):
             self.halts.clear(event)
         elif self.stopped:
@@ -262,9 +264,12 @@ class ExecutionCore:
 
     # -- halts and withdrawals -------------------------------------------------------------------------------------
 
-    def halt(self, halt: Halt, now_ns: int) -> list[Action]:
-        """Takes a halt, from the journal or from the operator beside the process, and cancels what is in its scope."""
-        self.halts.add(halt)
+    def latch(self, halt: Halt, now_ns: int) -> list[Action]:
+        """Takes a halt from the operator beside the process and cancels what is in its scope, as one of the journal."""
+        self.halts.latched.add(halt)
+        return self._obey(halt, now_ns)
+
+    def _obey(self, halt: Halt, now_ns: int) -> list[Action]:
         found = [
             entry
             for entry in self.orders.active()
@@ -330,7 +335,7 @@ class ExecutionCore:
 
     def _halted(self, entry: Entry) -> list[Entry]:
         """The entry, if a halt that cancels covers it: an order found at the venue while halted goes too."""
-        for halt in self.halts.active.values():
+        for halt in self.halts.active():
             if is_cancelled_by(halt, is_protective=entry.is_protective) and self._covers(halt, entry):
                 return [entry]
         return []

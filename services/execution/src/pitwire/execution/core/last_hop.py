@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from pitwire.common.enums import NotSentReason, TradingState
 from pitwire.common.errors import InvariantBroken
-from pitwire.common.halts import Halts
 from pitwire.common.order_state import not_sent, submitting
 from pitwire.common.schemas.execution import NotSent, Submitting
 from pitwire.execution.core.approvals import Setup, listing_fault, new_order
+from pitwire.execution.core.held_halts import HeldHalts
 from pitwire.execution.core.orders import Entry, Orders
 from pitwire.execution.core.telling import UNPLACED
 from pitwire.execution.core.venue import NewOrder
@@ -30,7 +30,7 @@ class Refusal:
 class LastHop:
     """Asked before `Submitting` is made and again when it has come back, so that every halt before it counts."""
 
-    def __init__(self, setup: Setup, halts: Halts, orders: Orders) -> None:
+    def __init__(self, setup: Setup, halts: HeldHalts, orders: Orders) -> None:
         self._setup = setup
         self._halts = halts
         self._orders = orders

@@ -65,7 +65,7 @@ class HaltDesk:
         self._live = True
         held: dict[str, Halt] = {}
         for desk in self._desks:
-            held |= desk.core.halts.active
+            held |= desk.core.halts.journaled.active
         for halt_id, halt in held.items():
             if halt_id in self._journaled:
                 self._acknowledge(halt, sequence, 0)
@@ -98,7 +98,7 @@ class HaltDesk:
         self._latched[halt.halt_id] = halt
         now_ns = self._shell.clock.wall_ns()
         for desk in self._desks:
-            desk.perform(desk.core.halt(halt, now_ns))
+            desk.perform(desk.core.latch(halt, now_ns))
         self._latches.acknowledge(halt.halt_id, now_ns)
         self._shell.log.warning("halted beside the bus", halt_id=halt.halt_id, scope=halt.scope, reason=halt.reason)
         self.publish(halt)
@@ -106,7 +106,7 @@ class HaltDesk:
     def take_snapshots(self) -> None:
         """After the accounts were restored: the halts that hold stand in the journal, before where reading goes on."""
         for desk in self._desks:
-            self._journaled |= dict.fromkeys(desk.core.halts.active)
+            self._journaled |= dict.fromkeys(desk.core.halts.journaled.active)
 
     def read_latches(self) -> None:
         for halt in self._latches.read():
