@@ -106,7 +106,7 @@ async def build(bus: NatsBus, records: int) -> None:
         if sequence % FLUSH_EVERY == 0:
             await bus.state(topology.OMS.name)
         if sequence == records - TAIL:
-            await store.save(state, oms_sequence=sequence, ts_ns=SystemClock().wall_ns())
+            await store.save(state, oms_sequence=sequence, record_hash=state.prev_hash, ts_ns=SystemClock().wall_ns())
     stored = (await bus.state(topology.OMS.name)).last_sequence
     assert stored == records, f"{stored} of {records} stored"
 

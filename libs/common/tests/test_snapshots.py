@@ -1,15 +1,17 @@
-"""Snapshots: the newest good one, never a damaged one, never one from a journal that is gone."""
+"""Snapshots: the newest good one, never a damaged one, never one from a journal that is gone or was written anew."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
+from pitwire.common import subjects
 from pitwire.common.bus.memory import MemoryBus, MemoryServer
 from pitwire.common.ids import content_hash
 from pitwire.common.schemas.control import Snapshot
-from pitwire.common.snapshots import SnapshotStore
+from pitwire.common.snapshots import Loss, SnapshotStore
 
 
 class Counted:
@@ -28,18 +30,38 @@ class Counted:
 
 
 class World:
+    """A journal of fifty records; the snapshot of a value stands at ten times the value."""
+
     def __init__(self) -> None:
-        self.bus = MemoryBus(MemoryServer())
+        self.server = MemoryServer()
+        self.bus = MemoryBus(self.server)
         self.store = SnapshotStore(self.bus, service="risk-gate", account="main")
         self.bad: list[str] = []
 
     async def save(self, *values: int) -> None:
+        await self.grow_to(50, "first")
+        log = self.server.log_of("OMS")
         for value in values:
-            await self.store.save(Counted(value), oms_sequence=value * 10, ts_ns=1)
+            record_hash = content_hash(log.records[value * 10 - 1].data)
+            await self.store.save(Counted(value), oms_sequence=value * 10, record_hash=record_hash, ts_ns=1)
 
-    async def load(self, last_sequence: int = 1_000) -> int | None:
+    async def grow_to(self, sequence: int, life: str) -> None:
+        """Records of either account, so that a snapshot may stand at one that is not of its own."""
+        log = self.server.log_of("OMS")
+        while len(log.records) < sequence:
+            number = len(log.records) + 1
+            await self.bus.append(subjects.ledger(("main", "other")[number % 2]), f"{life} {number}".encode())
+
+    async def lose_after(self, sequence: int) -> None:
+        self.server.lose_tail("OMS", len(self.server.log_of("OMS").records) - sequence)
+
+    async def load(self) -> int | None:
+        last_sequence = (await self.bus.state("OMS")).last_sequence
         state = await self.store.load(Counted.restore, last_sequence=last_sequence, on_bad=self.bad.append)
         return state.value if state else None
+
+    async def loss(self) -> Loss | None:
+        return await self.store.loss(last_sequence=(await self.bus.state("OMS")).last_sequence)
 
 
 async def test_without_a_snapshot_the_start_is_the_beginning() -> None:
@@ -55,15 +77,52 @@ async def test_the_newest_is_loaded() -> None:
 async def test_only_three_are_kept() -> None:
     world = World()
     await world.save(1, 2, 3, 4, 5)
-    assert await world.load(last_sequence=20) is None
+    await world.lose_after(20)
+    assert await world.load() is None
     assert len(world.bad) == 3
 
 
 async def test_a_snapshot_beyond_the_end_of_the_journal_is_refused() -> None:
     world = World()
     await world.save(1, 2)
-    assert await world.load(last_sequence=15) == 1
+    await world.lose_after(15)
+    assert await world.load() == 1
     assert "journal ends at 15" in world.bad[0]
+    assert await world.loss() == Loss(20, world.bad[0])
+
+
+@pytest.mark.parametrize("end", [20, 50])
+async def test_a_snapshot_of_a_lost_end_is_refused_when_the_journal_has_grown_past_it_again(end: int) -> None:
+    world = World()
+    await world.save(1, 2)
+    await world.lose_after(19)
+    await world.grow_to(end, "second")
+    assert await world.load() == 1
+    assert "another record" in world.bad[0]
+    assert await world.loss() == Loss(20, world.bad[0])
+
+
+async def test_a_journal_that_lost_only_what_no_snapshot_stands_at_shows_no_loss() -> None:
+    world = World()
+    await world.save(1, 2)
+    await world.lose_after(20)
+    await world.grow_to(50, "second")
+    assert await world.load() == 2
+    assert await world.loss() is None
+    assert world.bad == []
+
+
+async def test_a_snapshot_that_does_not_name_its_record_is_passed_over_and_is_no_sign_of_a_loss() -> None:
+    """As a release before this one kept them."""
+    world = World()
+    await world.save(1)
+    kept = await world.bus.last("SNAP", "snap.risk-gate.main")
+    assert kept is not None
+    old = Snapshot.model_validate_json(kept.data).model_dump(mode="json", exclude={"record_hash"})
+    await world.bus.append("snap.risk-gate.main", orjson.dumps(old))
+    assert await world.load() == 1
+    assert "does not say" in world.bad[0]
+    assert await world.loss() is None
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}", b"not json", b'{"state_zlib_base64":"AAAA"}'])

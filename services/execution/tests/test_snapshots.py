@@ -130,6 +130,23 @@ async def test_a_halt_before_the_snapshot_is_acknowledged_again_and_not_journale
     assert len(halts) == 1
 
 
+async def test_a_halt_in_the_place_of_a_lost_record_is_obeyed(
+    world: ProcessWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The snapshot stands at a record that is gone, and the journal has grown past it: it is of another journal."""
+    monkeypatch.setattr(handling, "SNAPSHOT_EVERY", 1)
+    first = await world.process()
+    await world.approve()
+    await world.halt(halt("lost"))
+    await first.shell.kill()
+    world.server.lose_tail("OMS", 1)
+    for halt_id in ("h1", "h2"):
+        await world.halt(halt(halt_id))
+    second = await world.process("0.exec2")
+    assert second.shell.codes() == ["SNAPSHOT"]
+    assert world.seen() == ["lost", "h1", "h2"]
+
+
 async def test_a_damaged_snapshot_is_passed_over_and_told(world: ProcessWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handling, "SNAPSHOT_EVERY", 1)
     first = await world.process()

@@ -13,7 +13,7 @@ from pitwire.common.enums import CancelPolicy, CommandVerb, DenialCode, TradingS
 from pitwire.common.schemas.control import Heartbeat
 from pitwire.common.schemas.ledger import Denied, IncarnationStarted
 from pitwire.risk_gate.handlers.account_gate import QUIET_NS
-from pitwire.risk_gate.handlers.journal_guard import JournalGuard
+from pitwire.risk_gate.handlers.journal_guard import JournalGuard, halt_all
 
 World = Any
 Desk = Any
@@ -111,6 +111,32 @@ async def test_a_snapshot_beyond_the_end_of_the_journal_begins_a_new_incarnation
     assert before.incarnation != after.incarnation
     assert after.lost_sequence > 0
     assert second.gate.state.incarnation == after.incarnation
+
+
+async def test_the_loss_of_the_one_last_record_is_seen_before_the_new_leader_takes_its_number(world: World) -> None:
+    """After a clean stop the snapshot stands at the last record, which the leadership would write anew."""
+    first = await world.desk()
+    await first.gate.save_snapshot()
+    await first.shell.kill()
+    world.server.lose_tail("OMS", 1)
+    second = await world.desk("1")
+    (halt,) = second.gate.state.halts.active.values()
+    assert halt.state is TradingState.HALTED
+    assert "the journal ends at" in halt.reason
+    before, after = incarnations(world)
+    assert before.incarnation != after.incarnation
+
+
+async def test_a_loss_is_seen_after_another_record_has_taken_the_place_of_the_lost_one(world: World) -> None:
+    """A new leader ended between its leadership and its look, or a halt came first."""
+    first = await world.desk()
+    await first.gate.save_snapshot()
+    await first.shell.kill()
+    world.server.lose_tail("OMS", 1)
+    await halt_all(world.hands, "drill", "came first", state=TradingState.HALTED)
+    second = await world.desk("1")
+    assert len(second.gate.state.halts.active) == 2
+    assert len(incarnations(world)) == 2
 
 
 async def test_a_loss_is_dealt_with_once(world: World) -> None:

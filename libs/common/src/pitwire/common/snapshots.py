@@ -1,11 +1,16 @@
-"""Folded states kept on the bus: the last three of each account, each with its hash, so that a bad one is noticed."""
+"""Folded states kept on the bus: the last three of each account, each with its hash, so that a bad one is noticed.
+
+Each is bound to the journal record it stands at: what a journal that lost its end has grown since is another journal.
+"""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
 import orjson
@@ -13,6 +18,7 @@ import orjson
 from pitwire.common import codec, subjects, topology
 from pitwire.common.bus.port import Bus, Record
 from pitwire.common.errors import DecodeError, PitwireError
+from pitwire.common.ids import content_hash
 from pitwire.common.schemas.control import Snapshot
 
 SNAPSHOT_MAX: Final = 6 * 1024 * 1024
@@ -32,6 +38,14 @@ class Foldable(Protocol):
 S = TypeVar("S", bound=Foldable)
 
 
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Records up to `known` were there and are not any more."""
+
+    known: int
+    text: str
+
+
 class SnapshotStore:
     """The snapshots of one service and account."""
 
@@ -40,13 +54,14 @@ class SnapshotStore:
         self._service, self._account = service, account
         self._subject = subjects.snapshot(service, account)
 
-    async def save(self, state: Foldable, *, oms_sequence: int, ts_ns: int) -> None:
-        """Keeps the state; the oldest of more than three goes."""
+    async def save(self, state: Foldable, *, oms_sequence: int, record_hash: str, ts_ns: int) -> None:
+        """Keeps the state, bound to the journal record it stands at; the oldest of more than three goes."""
         packed = zlib.compress(orjson.dumps(state.snapshot()), COMPRESSION)
         snapshot = Snapshot(
             service=self._service,
             account=self._account,
             oms_sequence=oms_sequence,
+            record_hash=record_hash,
             state_hash=state.state_hash(),
             state_zlib_base64=base64.b64encode(packed).decode(),
             ts_ns=ts_ns,
@@ -59,12 +74,15 @@ class SnapshotStore:
     async def load(
         self, restore: Callable[[dict[str, Any]], S], *, last_sequence: int, on_bad: Callable[[str], None]
     ) -> S | None:
-        """The newest state whose hash is right and which the journal still reaches; None = begin at the beginning."""
+        """The newest state whose hash is right and whose record the journal still holds; None = begin at the beginning.
+
+        `last_sequence`: where the journal ends.
+        """
         for record in reversed(await self._stored()):
             try:
                 snapshot = _decode(record)
-                if snapshot.oms_sequence > last_sequence:
-                    on_bad(f"snapshot at {snapshot.oms_sequence}, but the journal ends at {last_sequence}")
+                if fault := await self._loss(snapshot, last_sequence) or _unbound(snapshot):
+                    on_bad(fault)
                     continue
                 state = restore(orjson.loads(zlib.decompress(base64.b64decode(snapshot.state_zlib_base64))))
                 if state.state_hash() == snapshot.state_hash:
@@ -74,14 +92,30 @@ class SnapshotStore:
                 on_bad(f"snapshot record {record.sequence} cannot be used: {type(error).__name__}: {error}")
         return None
 
-    async def newest_sequence(self) -> int:
-        """The journal sequence that the newest readable snapshot stands at, whatever the journal says; 0 = none."""
+    async def loss(self, *, last_sequence: int) -> Loss | None:
+        """What the newest readable snapshot knows of a journal that ends at `last_sequence`, and which is gone."""
         for record in reversed(await self._stored()):
             try:
-                return _decode(record).oms_sequence
-            except (PitwireError, ValueError):
+                snapshot = _decode(record)
+            except ValueError:
                 continue
-        return 0
+            text = await self._loss(snapshot, last_sequence)
+            return Loss(snapshot.oms_sequence, text) if text else None
+        return None
+
+    async def _loss(self, snapshot: Snapshot, last_sequence: int) -> str:
+        """How the journal shows that it lost the record of the snapshot; empty when it does not."""
+        at = snapshot.oms_sequence
+        if at > last_sequence:
+            return f"snapshot at {at} of {self._service}, but the journal ends at {last_sequence}"
+        if not snapshot.record_hash:
+            return ""
+        reading = self._bus.read(topology.OMS.name, (subjects.EVERY_JOURNAL,), after=at - 1)
+        async with contextlib.aclosing(reading) as batches:
+            found = (await anext(batches))[:1]
+        if [(record.sequence, content_hash(record.data)) for record in found] == [(at, snapshot.record_hash)]:
+            return ""
+        return f"snapshot at {at} of {self._service}, but the journal holds another record there"
 
     async def _stored(self) -> list[Record]:
         found: list[Record] = []
@@ -90,6 +124,10 @@ class SnapshotStore:
                 return found
             found += batch
         raise AssertionError(self._subject)
+
+
+def _unbound(snapshot: Snapshot) -> str:
+    return "" if snapshot.record_hash else f"snapshot at {snapshot.oms_sequence} does not say which record it stands at"
 
 
 def _decode(record: Record) -> Snapshot:

@@ -88,7 +88,8 @@ class Snapshot(Message):
 
     service: Token
     account: Token
-    oms_sequence: Count = Field(description="the reader goes on after this one")
+    oms_sequence: Count = Field(description="the newest journal record it covers; nothing after it is in the state")
+    record_hash: Text = Field(default="", description="sha256 of that record: it must still stand there")
     state_hash: Text
     state_zlib_base64: str
     ts_ns: TimeNs

@@ -46,6 +46,8 @@ class JournalReader:
                 await desk.snapshots.save_when_due(self.sequence)
 
     async def _take(self, record: Record) -> None:
+        for each in self._desks:
+            each.snapshots.reads(record)
         desk = self._by_subject.get(record.subject)
         try:
             message = codec.decode_known(record.subject, record.schema, record.data)

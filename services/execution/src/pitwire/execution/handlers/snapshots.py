@@ -6,8 +6,10 @@ import asyncio
 from typing import Final
 
 from pitwire.common import topology
+from pitwire.common.bus.port import Record
 from pitwire.common.enums import AlertSeverity
 from pitwire.common.errors import BusUnavailable, PitwireError
+from pitwire.common.ids import content_hash
 from pitwire.common.snapshots import SnapshotStore
 from pitwire.execution.core.fold import SERVICE, ExecutionCore
 from pitwire.execution.ports import Shell
@@ -25,9 +27,10 @@ class SnapshotDesk:
         self._core = core
         self._store = SnapshotStore(shell.bus, service=SERVICE, account=core.account)
         self._saved = 0
+        self._newest: Record | None = None
 
     async def restore(self) -> None:
-        """The newest good snapshot that the journal still reaches; without one the core stays as it is: empty."""
+        """The newest good snapshot whose record the journal still holds; without one the core stays as it is: empty."""
         empty, bad = self._core.snapshot(), list[str]()
         last = await self._last_sequence()
         found = await self._store.load(self._core.restore, last_sequence=last, on_bad=bad.append)
@@ -44,6 +47,10 @@ class SnapshotDesk:
             except BusUnavailable:
                 await asyncio.sleep(BUS_WAIT_S)
 
+    def reads(self, record: Record) -> None:
+        """The reader takes this record, of whichever account, before the fold does: the next snapshot stands at it."""
+        self._newest = record
+
     async def save_when_due(self, sequence: int) -> None:
         """`sequence`: everything up to it was read."""
         if sequence - self._saved >= SNAPSHOT_EVERY:
@@ -51,12 +58,17 @@ class SnapshotDesk:
 
     async def save(self) -> None:
         """A failure costs only a longer start, so it is only told."""
-        core = self._core
-        if core.stopped or core.sequence <= self._saved:
+        core, newest = self._core, self._newest
+        if core.stopped or core.sequence <= self._saved or newest is None:
             return
         self._saved = core.sequence
         try:
-            await self._store.save(core, oms_sequence=core.sequence, ts_ns=self._shell.clock.wall_ns())
+            await self._store.save(
+                core,
+                oms_sequence=newest.sequence,
+                record_hash=content_hash(newest.data),
+                ts_ns=self._shell.clock.wall_ns(),
+            )
         except PitwireError as error:
             text = f"snapshot at {core.sequence} not kept: {error}"
             await self._shell.alert(AlertSeverity.WARNING, "SNAPSHOT", text, account=core.account)

@@ -305,7 +305,10 @@ class AccountGate:
         crashpoint(CrashPoint.GATE_SNAPSHOT_DUE)
         try:
             await self._snapshots.save(
-                self._ledger, oms_sequence=self._ledger.ledger_sequence, ts_ns=self._service.clock.wall_ns()
+                self._ledger,
+                oms_sequence=self._ledger.ledger_sequence,
+                record_hash=self._ledger.prev_hash,
+                ts_ns=self._service.clock.wall_ns(),
             )
         except PitwireError as error:
             text = f"snapshot at ledger record {self._snapshot_no} not kept: {error}"

@@ -18,12 +18,13 @@ from pitwire.common.schemas.base import Message
 from pitwire.common.schemas.control import Heartbeat
 from pitwire.common.schemas.ledger import Halt, IncarnationStarted
 from pitwire.common.shell import Shell
-from pitwire.common.snapshots import SnapshotStore
+from pitwire.common.snapshots import Loss, SnapshotStore
 from pitwire.risk_gate.core.journal_watch import Found, JournalWatch, Trouble
 from pitwire.risk_gate.handlers.account_gate import AccountGate
 
 SAMPLE_S: Final = 5.0
 HALT_RETRY_S: Final = 1.0
+BUS_RETRY_S: Final = 0.1
 PERSISTENCE: Final = "persistence"
 SNAPSHOT_WRITERS: Final = ("risk-gate", "execution")
 
@@ -72,44 +73,57 @@ class JournalGuard:
         await self._service.alert(severity, found.trouble.value, found.text)
         if found.trouble is Trouble.LOST:
             for gate in self._gates.values():
-                await begin_anew(gate, known=self.watch.stored)
+                await begin_anew(gate, Loss(self.watch.stored, found.text))
         elif found.trouble is not Trouble.FILLS:
             name = found.trouble.value.lower().replace("_", "-")
             await halt_all(self._service, f"{name}-{last_sequence}", found.text, state=TradingState.REDUCING)
 
 
-async def begin_anew(gate: AccountGate, *, known: int) -> None:
-    """The journal lost records up to `known`: all is halted, and ids of orders get another incarnation.
+async def begin_anew(gate: AccountGate, lost: Loss) -> None:
+    """The journal lost records: all is halted, and ids of orders get another incarnation.
 
     What the lost records said of orders and fills comes back from the venue, which execution asks at its start.
     """
-    service = gate.shell
-    state = await service.bus.state(topology.OMS.name)
-    control = await service.bus.state(topology.CONTROL.name)
-    account = gate.state.account
-    if gate.stopped or (known <= gate.state.lost_sequence and control.last_sequence >= _control(gate)):
+    service, account = gate.shell, gate.state.account
+    if gate.stopped or (lost.known <= gate.state.lost_sequence and not await _commands_are_lost(gate)):
         return
-    text = f"the journal ends at {state.last_sequence}, but records up to {known} were known: they are lost"
+    text = f"{lost.text}: records up to {lost.known} were known and are lost"
     await service.alert(AlertSeverity.CRITICAL, Trouble.LOST.value, text, account=account)
-    await halt_all(service, f"journal-lost-{known}", text, state=TradingState.HALTED)
-    await gate.write(lambda: _incarnation(gate, known, min(_control(gate), control.last_sequence), text))
+    await halt_all(service, f"journal-lost-{lost.known}", text, state=TradingState.HALTED)
+    control = await _end_of(service, topology.CONTROL.name)
+    await gate.write(lambda: _incarnation(gate, lost.known, min(_control(gate), control), text))
     await gate.save_snapshot()
 
 
-async def known_sequence(service: Shell, account: str) -> int:
-    """The highest journal sequence that a snapshot of the account stands at: a witness beside the journal itself."""
-    stores = [SnapshotStore(service.bus, service=name, account=account) for name in SNAPSHOT_WRITERS]
-    return max([await store.newest_sequence() for store in stores])
+async def find_loss(gate: AccountGate) -> Loss | None:
+    """What snapshots know and the journal does not hold, or commands that were read and are gone.
+
+    Asked before a leader writes anything: its first record could take the number of what it looks for.
+    """
+    service, account = gate.shell, gate.state.account
+    last = await _end_of(service, topology.OMS.name)
+    found = [
+        await SnapshotStore(service.bus, service=name, account=account).loss(last_sequence=last)
+        for name in SNAPSHOT_WRITERS
+    ]
+    if losses := [loss for loss in found if loss is not None]:
+        return max(losses, key=lambda loss: loss.known)
+    if await _commands_are_lost(gate):
+        return Loss(last, f"commands end before {_control(gate)}, which was read")
+    return None
 
 
-async def find_loss(gate: AccountGate) -> None:
-    """At the start of a leader: begins anew where the journal ends before a stored cursor."""
-    service = gate.shell
-    known = await known_sequence(service, gate.state.account)
-    last = (await service.bus.state(topology.OMS.name)).last_sequence
-    control = (await service.bus.state(topology.CONTROL.name)).last_sequence
-    if known > last or _control(gate) > control:
-        await begin_anew(gate, known=max(known, last))
+async def _commands_are_lost(gate: AccountGate) -> bool:
+    return _control(gate) > await _end_of(gate.shell, topology.CONTROL.name)
+
+
+async def _end_of(service: Shell, stream: str) -> int:
+    """The last sequence of the stream; waits for the bus as long as needed."""
+    while True:
+        try:
+            return (await service.bus.state(stream)).last_sequence
+        except BusUnavailable:
+            await asyncio.sleep(BUS_RETRY_S)
 
 
 async def halt_all(service: Shell, halt_id: str, reason: str, *, state: Any) -> None:

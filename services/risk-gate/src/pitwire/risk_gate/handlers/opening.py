@@ -25,7 +25,7 @@ from pitwire.common.schemas.limits import AccountLimits
 from pitwire.common.shell import Shell
 from pitwire.common.snapshots import SnapshotStore
 from pitwire.risk_gate.handlers.account_gate import AccountGate
-from pitwire.risk_gate.handlers.journal_guard import find_loss
+from pitwire.risk_gate.handlers.journal_guard import begin_anew, find_loss
 
 
 async def recovered_state(service: Shell, account: str, quote: str) -> AccountState:
@@ -42,9 +42,11 @@ async def recovered_state(service: Shell, account: str, quote: str) -> AccountSt
 
 async def open_account(gate: AccountGate, config: PitwireConfig, *, leader: str) -> None:
     """Idempotent: each record is written only if the ledger does not say it yet, so a crash in between is mended."""
+    lost = await find_loss(gate)
     await gate.write(lambda: _leadership(gate, leader))
     crashpoint(CrashPoint.GATE_LEADS)
-    await find_loss(gate)
+    if lost is not None:
+        await begin_anew(gate, lost)
     await gate.write(lambda: _incarnation(gate))
     account = config.accounts[gate.state.account]
     venue_account = next(iter(config.venue_accounts_of(gate.state.account)), "none")
