@@ -32,6 +32,7 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from services.execution.tests.builders import halt
@@ -223,6 +224,18 @@ async def test_close_ends_even_to_a_frozen_server_with_a_full_socket(real_world:
     await bus.close()
     assert time.monotonic() - began < nats_bus.CLOSE_TIMEOUT_S + AT_ONCE_S
     os.kill(real_world.server.pid, signal.SIGCONT)
+
+
+async def test_close_ends_in_order_where_a_task_of_the_client_that_is_over_waited_for_the_same_socket(
+    real_world: NatsWorld,
+) -> None:
+    bus = await real_world.connect("risk-gate")
+    transport: Any = bus._client._transport
+    waiting = asyncio.create_task(transport._io_writer.wait_closed())
+    await asyncio.sleep(0)
+    await stop(waiting)
+    await bus.close()
+    assert not bus.is_connected
 
 
 async def test_changed_credentials_end_the_process(real_world: NatsWorld, tmp_path: Path) -> None:

@@ -56,6 +56,18 @@ def test_a_side_that_is_swept_level_by_level_keeps_its_best() -> None:
         assert bids.best == text(round(float(price) * 100) - 1)
 
 
+@pytest.mark.parametrize("is_bid", [True, False])
+def test_a_side_that_was_emptied_takes_prices_as_a_new_one_does(is_bid: bool) -> None:
+    side = Ladder(is_bid=is_bid)
+    side.apply([("10.50", "1")])
+    side.replace([])
+    side.apply([("11.5", "1"), ("11.4", "2")])
+    assert side.best == ("11.5" if is_bid else "11.4")
+    side.apply([("11.5", "0"), ("11.4", "0")])
+    side.apply([("9.25", "3")])
+    assert side.top(2) == [("9.25", "3")]
+
+
 def test_prices_with_other_decimals_or_of_zero_are_refused() -> None:
     book = Book()
     with pytest.raises(BookFault, match="differ in decimals"):

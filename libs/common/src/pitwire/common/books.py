@@ -146,9 +146,11 @@ class Ladder:
 
     def _set_edge(self) -> None:
         """What is at or above it belongs to the window of bids; what is below it, to the window of asks."""
-        if self._window:
-            self._edge = self._window[0] if self._is_bid else self._window[-1] + "0"
-            self._point = self._edge.find(".")
+        if not self._window:
+            self._edge, self._point = "", -1
+            return
+        self._edge = self._window[0] if self._is_bid else self._window[-1] + "0"
+        self._point = self._edge.find(".")
 
 
 class Book:

@@ -308,6 +308,12 @@ class NatsBus:
                 await self._client.close()
         except (TimeoutError, OSError, RuntimeError) as error:
             self._tell(f"not closed in good order: {type(error).__name__}: {error}")
+        except asyncio.CancelledError:
+            # The client ends its tasks first, and one of them may have waited for the same socket: that was cancelled.
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            self._tell("not closed in good order: a task of the client waited for the socket too")
 
 
 class _CoreSubscription:
