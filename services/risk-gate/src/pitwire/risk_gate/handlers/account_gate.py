@@ -353,7 +353,7 @@ class AccountGate:
         verdicts, marks = self.decide(batch)
         crashpoint(CrashPoint.GATE_DECIDED)
         return RiskDecision(
-            **self.place(intent_sequence=self._intents.cursor_after(batch)),
+            **self.place(intent_sequence=self._intents.cursor_after(batch, self._is_decided)),
             incarnation=self.state.incarnation,
             verdicts=verdicts,
             marks=marks,
