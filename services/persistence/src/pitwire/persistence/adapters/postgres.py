@@ -43,7 +43,6 @@ UPDATE quarantined_records SET released_at = now()
 FROM accounts WHERE quarantined_records.account = %s AND accounts.account = quarantined_records.account
 AND released_at IS NULL AND sequence < coalesce(accounts.stopped_sequence, sequence + 1)
 """
-_FIRST_CURSOR: Final = "INSERT INTO journal_cursor (stream, cursor) VALUES (%s, 0) ON CONFLICT DO NOTHING"
 _SET_CURSOR: Final = """
 INSERT INTO journal_cursor (stream, cursor, stream_epoch) VALUES (%s, %s, %s)
 ON CONFLICT (stream) DO UPDATE SET cursor = excluded.cursor, stream_epoch = excluded.stream_epoch, updated_at = now()
