@@ -357,7 +357,9 @@ async def test_a_cancel_reaches_every_order_in_its_scope_and_no_other(world: Wor
 
 
 async def test_a_ledger_that_takes_nothing_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refusal is no race: the write waits beyond the races it may lose."""
     monkeypatch.setattr(journal, "REFUSED_WAIT_S", 0)
+    monkeypatch.setattr(journal, "RACES_MAX", 2)
     desk = await world.desk()
     await world.price("60000")
     taken = desk.shell.bus.append

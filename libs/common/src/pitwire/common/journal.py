@@ -64,7 +64,8 @@ class FencedWriter:
         the record in its chain (number, previous hash, cursors) itself, from the same fold.
         """
         async with self._lock:
-            for _ in range(RACES_MAX):
+            races = 0
+            while races < RACES_MAX:
                 message = make()
                 if message is None:
                     return 0
@@ -77,6 +78,7 @@ class FencedWriter:
                         expected_last=self._fold.last_sequence,
                     )
                 except (LostRace, OutcomeUnknown, BusUnavailable):
+                    races += 1
                     self.races_lost += 1
                     await self._read_back()
                     continue
@@ -89,7 +91,7 @@ class FencedWriter:
                 self.records_won += 1
                 self._fold.written(sequence, message, data)
                 return sequence
-        raise InvariantBroken(f"{self._subject}: {RACES_MAX} attempts in a row stored nothing")
+        raise InvariantBroken(f"{self._subject}: {RACES_MAX} races in one write stored nothing")
 
     async def _read_back(self) -> None:
         """Waits until everything that stands on the subject is folded; the error itself is never interpreted."""
