@@ -85,7 +85,7 @@ class GateWorld:
             for number, port in self.health.items():
                 async with session.get(f"http://127.0.0.1:{port}/metrics") as answer:
                     lines = (await answer.text()).splitlines()
-                mine = [line for line in lines if line.startswith("pitwire_gate_records_won{")]
+                mine = [line for line in lines if line.startswith("pitwire_risk_gate_records_total{")]
                 found[number] = float(mine[0].split()[-1])
         return found
 

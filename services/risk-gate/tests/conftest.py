@@ -214,6 +214,10 @@ class GateProcess:
         await self.shell.settle()
         return self
 
+    def figure(self, name: str) -> float:
+        """What the process says of its account's ledger."""
+        return self.registry.get_sample_value(name, {"account": "main"}) or 0.0
+
 
 class GateWorld(BusHands):
     """The hands, and every gate process started so far."""

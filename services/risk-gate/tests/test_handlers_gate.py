@@ -232,9 +232,10 @@ async def test_two_gates_on_one_ledger_decide_each_intent_once_and_stand_alike(w
     for desk in desks:
         desk.gate.state.advance(desk.gate.state.observed_sequence)
     assert desks[0].gate.state.state_hash() == desks[1].gate.state.state_hash()
-    written = [desk.registry.get_sample_value("pitwire_risk_gate_records_total") or 0 for desk in desks]
+    written = [desk.figure("pitwire_risk_gate_records_total") for desk in desks]
     assert sum(written) == len([r for r in world.server.log_of("OMS").records if ".risk." in r.subject])
     assert all(written)
+    assert sum(desk.figure("pitwire_risk_gate_races_lost_total") for desk in desks) > 0
 
 
 async def test_news_gets_a_record_of_its_own_only_where_no_decision_follows_soon(world: World) -> None:

@@ -55,7 +55,6 @@ class FencedWriter:
         self._on_refused = on_refused
         self._lock = asyncio.Lock()
         self.races_lost = 0
-        self.records_won = 0
 
     async def write(self, make: Callable[[], Message | None], *, trace: str = "") -> int:
         """Stores what `make` says, made anew from the current fold after each lost race or unknown outcome.
@@ -88,7 +87,6 @@ class FencedWriter:
                     await self._on_refused(refused)
                     await asyncio.sleep(REFUSED_WAIT_S)
                     continue
-                self.records_won += 1
                 self._fold.written(sequence, message, data)
                 return sequence
         raise InvariantBroken(f"{self._subject}: {RACES_MAX} races in one write stored nothing")

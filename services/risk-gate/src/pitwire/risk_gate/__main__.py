@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from functools import partial
-
-from prometheus_client import Gauge
+from collections.abc import Iterable
 
 from pitwire.common import subjects
 from pitwire.common.leases import LeaseHolder
@@ -46,7 +43,6 @@ async def main() -> int:
             service.spawn(f"intents {gate.state.account}", gate.follow_intents())
             service.spawn(f"work {gate.state.account}", gate.work())
             service.on_stop(gate.save_snapshot)
-        show_contest(service, gates)
         service.spawn("guard", JournalGuard(service, gates).run())
         service.spawn("commands", CommandDesk(service, gates).follow())
         service.set_ready(True)
@@ -56,20 +52,6 @@ async def main() -> int:
 def written_by_gate(accounts: Iterable[str]) -> list[str]:
     """Every subject without which a gate cannot work."""
     return [subjects.RESUME, subjects.halt("risk-gate"), *(subjects.ledger(account) for account in accounts)]
-
-
-def show_contest(service: Service, gates: Mapping[str, AccountGate]) -> None:
-    """Whether another gate writes the same ledgers shows in what was lost."""
-    label = ("account",)
-    won = Gauge("pitwire_gate_records_won", "ledger records this process appended", label, registry=service.registry)
-    lost = Gauge("pitwire_gate_races_lost", "ledger records that were made anew", label, registry=service.registry)
-    for account, gate in gates.items():
-        won.labels(account).set_function(partial(_figure, gate, 0))
-        lost.labels(account).set_function(partial(_figure, gate, 1))
-
-
-def _figure(gate: AccountGate, which: int) -> float:
-    return gate.contest[which]
 
 
 async def lead(service: Service) -> None:

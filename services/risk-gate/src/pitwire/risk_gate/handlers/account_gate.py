@@ -93,11 +93,6 @@ class AccountGate:
         """The shell this gate runs in."""
         return self._service
 
-    @property
-    def contest(self) -> tuple[int, int]:
-        """Ledger records this process has won and lost to another one (or to an answer that did not come)."""
-        return self._writer.records_won, self._writer.races_lost
-
     # -- the fold ------------------------------------------------------------------------------------------------
 
     @property
@@ -241,7 +236,7 @@ class AccountGate:
     async def write(self, make: Callable[[], Message | None], *, trace: str = "") -> int:
         """Writes one ledger record made from the current state; 0 when there was nothing to write."""
         sequence = await self._writer.write(make, trace=trace)
-        self._metrics.wrote(self._writer, sequence)
+        self._metrics.wrote(self.state.account, self._writer, sequence)
         return sequence
 
     def place(self, *, intent_sequence: int | None = None, control_sequence: int | None = None) -> dict[str, Any]:

@@ -11,11 +11,12 @@ class Metrics:
     """Names start with `pitwire_risk_gate_`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.records = Counter("pitwire_risk_gate_records", "records appended to the ledger", registry=registry)
-        self.races = Counter("pitwire_risk_gate_races_lost", "appends that were made anew", registry=registry)
+        label = ("account",)
+        self.records = Counter("pitwire_risk_gate_records", "records appended to the ledger", label, registry=registry)
+        self.races = Counter("pitwire_risk_gate_races_lost", "appends that were made anew", label, registry=registry)
 
-    def wrote(self, writer: FencedWriter, sequence: int) -> None:
+    def wrote(self, account: str, writer: FencedWriter, sequence: int) -> None:
         """After each write: `sequence` of the record, 0 where there was none, and the races on the way to it."""
-        self.records.inc(1 if sequence else 0)
-        self.races.inc(writer.races_lost)
+        self.records.labels(account).inc(1 if sequence else 0)
+        self.races.labels(account).inc(writer.races_lost)
         writer.races_lost = 0
