@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from pitwire.common import codec, subjects
+from pitwire.common.bus.port import StreamState
 from pitwire.common.clock import NS_PER_S
 from pitwire.common.enums import CancelPolicy, CommandVerb, DenialCode, TradingState
+from pitwire.common.errors import BusUnavailable
 from pitwire.common.schemas.control import Heartbeat
 from pitwire.common.schemas.ledger import Denied, IncarnationStarted
+from pitwire.common.snapshots import Loss
+from pitwire.risk_gate.handlers import journal_guard
 from pitwire.risk_gate.handlers.account_gate import QUIET_NS
-from pitwire.risk_gate.handlers.journal_guard import JournalGuard, halt_all
+from pitwire.risk_gate.handlers.journal_guard import JournalGuard, begin_anew, halt_all
 
+Ask = Callable[[str], Awaitable[StreamState]]
 World = Any
 Desk = Any
 """What the fixture gives: modules of a folder with a hyphen cannot import each other."""
@@ -33,6 +39,10 @@ async def guard(desk: Desk) -> JournalGuard:
     desk.shell.spawn("guard", made.run())
     await desk.shell.settle()
     return made
+
+
+def codes_of(desk: Desk) -> list[str]:
+    return [code for _, code, _ in desk.shell.alerts]
 
 
 def incarnations(world: World) -> list[IncarnationStarted]:
@@ -87,7 +97,7 @@ async def test_a_journal_that_fills_is_told_and_then_makes_accounts_reduce(
     log = world.server.log_of("OMS")
     log.stream = replace(log.stream, max_bytes=log.bytes_held * 100 // percent)
     await guard(desk)
-    assert [code for _, code, _ in desk.shell.alerts if code.startswith("JOURNAL")] == codes
+    assert [code for code in codes_of(desk) if code.startswith("JOURNAL")] == codes
     log.stream = replace(log.stream, max_bytes=10**9)
     world.clock.advance(ns=QUIET_NS)
     await world.price("60000")
@@ -104,7 +114,7 @@ async def test_a_snapshot_beyond_the_end_of_the_journal_begins_a_new_incarnation
     await first.shell.kill()
     world.server.lose_tail("OMS", 3)
     second = await world.desk("1")
-    assert "JOURNAL_LOST" in [code for _, code, _ in second.shell.alerts]
+    assert "JOURNAL_LOST" in codes_of(second)
     (halt,) = second.gate.state.halts.active.values()
     assert halt.state is TradingState.HALTED
     before, after = incarnations(world)
@@ -172,6 +182,95 @@ async def test_rows_beyond_the_end_of_the_journal_are_a_witness_too(world: World
     await desk.shell.settle()
     assert desk.gate.state.lost_sequence == 10_000
     assert [halt.state for halt in desk.gate.state.halts.active.values()] == [TradingState.HALTED]
+
+
+async def test_rows_of_records_that_came_while_the_journal_answered_are_no_loss(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = await world.desk()
+    made = await guard(desk)
+    ask: Ask = desk.shell.bus.state
+    ends: list[int] = []
+
+    async def answer(stream: str) -> StreamState:
+        found = await ask(stream)
+        ends.append(found.last_sequence)
+        await halt_all(world.hands, f"h{found.last_sequence}", "one more record", state=TradingState.REDUCING)
+        await beat(world, found.last_sequence + 1)
+        return found
+
+    monkeypatch.setattr(desk.shell.bus, "state", answer)
+    for _ in range(5):
+        await made.look()
+    assert "JOURNAL_LOST" not in codes_of(desk)
+    assert len(ends) == 5, "not even a suspicion, which would have asked once more"
+
+
+async def test_the_journal_is_asked_once_more_before_it_counts_as_lost(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Late answers of a server that lags: two are no loss, and a loss after them is still one."""
+    desk = await world.desk()
+    made = await guard(desk)
+    ask: Ask = desk.shell.bus.state
+    end = (await ask("OMS")).last_sequence
+    ends = [end - 1, end - 1, end]
+
+    async def answer(stream: str) -> StreamState:
+        found = await ask(stream)
+        return replace(found, last_sequence=ends.pop(0)) if stream == "OMS" and ends else found
+
+    await beat(world, end)
+    monkeypatch.setattr(desk.shell.bus, "state", answer)
+    for _ in range(2):
+        await made.look()
+    assert not ends
+    assert "JOURNAL_LOST" not in codes_of(desk)
+    await beat(world, 10_000)
+    for _ in range(2):
+        await made.look()
+    assert "JOURNAL_LOST" in codes_of(desk)
+
+
+async def test_a_loss_is_dealt_with_although_the_bus_goes_away_meanwhile(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_guard, "HALT_RETRY_S", 0.0)
+    monkeypatch.setattr(journal_guard, "BUS_RETRY_S", 0.0)
+    desk = await world.desk()
+    desk.shell.bus.disconnect()
+    desk.shell.spawn("begin anew", begin_anew(desk.gate, Loss(10_000, "rows of 10000 are stored")))
+    await desk.shell.settle()
+    assert desk.shell.failures == []
+    assert "HALT_NOT_STORED" in codes_of(desk)
+    desk.shell.bus.reconnect()
+    assert await desk.gate.until(lambda: desk.gate.state.lost_sequence == 10_000, timeout_s=5)
+    await desk.shell.settle()
+    assert [halt.state for halt in desk.gate.state.halts.active.values()] == [TradingState.HALTED]
+    assert desk.shell.failures == []
+
+
+async def test_a_halt_stands_before_the_end_of_the_commands_is_known(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_guard, "BUS_RETRY_S", 0.0)
+    desk = await world.desk()
+    ask: Ask = desk.shell.bus.state
+    silent = True
+
+    async def answer(stream: str) -> StreamState:
+        if silent:
+            raise BusUnavailable(stream)
+        return await ask(stream)
+
+    monkeypatch.setattr(desk.shell.bus, "state", answer)
+    desk.shell.spawn("begin anew", begin_anew(desk.gate, Loss(10_000, "rows of 10000 are stored")))
+    await desk.shell.settle()
+    assert desk.shell.failures == []
+    halts = [r for r in world.server.log_of("OMS").records if r.subject.startswith("oms.halt.")]
+    assert len(halts) == 1
+    silent = False
+    assert await desk.gate.until(lambda: desk.gate.state.lost_sequence == 10_000, timeout_s=5)
 
 
 async def test_commands_of_a_control_stream_that_was_lost_are_read_from_its_new_beginning(world: World) -> None:

@@ -16,7 +16,8 @@ def troubles(*samples: Sample, held: int = 0) -> list[str]:
     found: list[str] = []
     for second, stored, last in samples:
         watch.hear(stored)
-        new = watch.sample(second * NS_PER_S, last_sequence=last, bytes_held=held, bytes_max=100)
+        at_ns = second * NS_PER_S
+        new = watch.sample(at_ns, stored=watch.stored, last_sequence=last, bytes_held=held, bytes_max=100)
         found += [f"{second} {one.trouble.value}" for one in new]
     return found
 
@@ -55,4 +56,4 @@ def test_the_alarm_comes_before_the_halt(held: int, expected: list[str]) -> None
 
 
 def test_an_unbounded_journal_is_never_full() -> None:
-    assert JournalWatch().sample(0, last_sequence=0, bytes_held=10, bytes_max=-1) == ()
+    assert JournalWatch().sample(0, stored=0, last_sequence=0, bytes_held=10, bytes_max=-1) == ()

@@ -52,21 +52,27 @@ class JournalWatch:
         """Persistence tells how far its rows go."""
         self.stored = max(self.stored, cursor)
 
-    def sample(self, now_ns: int, *, last_sequence: int, bytes_held: int, bytes_max: int) -> tuple[Found, ...]:
-        """What begins now: the journal ends at `last_sequence` and holds so many of at most so many bytes."""
+    def sample(
+        self, now_ns: int, *, stored: int, last_sequence: int, bytes_held: int, bytes_max: int
+    ) -> tuple[Found, ...]:
+        """What begins now: the journal ends at `last_sequence` and holds so many of at most so many bytes.
+
+        `stored` is what stood in `self.stored` before the journal was asked: rows of records that came since then are
+        no sign of a loss.
+        """
         self._ends.append((now_ns, last_sequence))
-        while len(self._ends) > 1 and self._ends[0][1] <= self.stored:
+        while len(self._ends) > 1 and self._ends[0][1] <= stored:
             self._ends.popleft()
-        waited_ns = now_ns - self._ends[0][0] if self._ends[0][1] > self.stored else 0
-        self._lost = self._lost + 1 if self.stored > last_sequence else 0
+        waited_ns = now_ns - self._ends[0][0] if self._ends[0][1] > stored else 0
+        self._lost = self._lost + 1 if stored > last_sequence else 0
         percent = 100 * bytes_held // bytes_max if bytes_max > 0 else 0
         holds = {
-            Trouble.LAGS: (waited_ns > LAG_MAX_NS, f"rows end at {self.stored}, {waited_ns // NS_PER_S} s behind"),
+            Trouble.LAGS: (waited_ns > LAG_MAX_NS, f"rows end at {stored}, {waited_ns // NS_PER_S} s behind"),
             Trouble.FILLS: (percent >= FULL_ALARM_PERCENT, f"the journal is {percent} % full"),
             Trouble.FULL: (percent >= FULL_REDUCING_PERCENT, f"the journal is {percent} % full"),
             Trouble.LOST: (
                 self._lost >= LOST_SAMPLES_MIN,
-                f"the journal ends at {last_sequence}, rows of {self.stored} are stored",
+                f"the journal ends at {last_sequence}, rows of {stored} are stored",
             ),
         }
         found = tuple(
@@ -74,3 +80,8 @@ class JournalWatch:
         )
         self._holding = {trouble for trouble, (is_so, _) in holds.items() if is_so}
         return found
+
+    def is_whole(self) -> None:
+        """Asked again, the journal reaches what is stored: a loss has to be seen from the beginning once more."""
+        self._lost = 0
+        self._holding.discard(Trouble.LOST)

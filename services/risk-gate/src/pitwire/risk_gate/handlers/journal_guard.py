@@ -55,25 +55,30 @@ class JournalGuard:
 
     async def look(self) -> None:
         """One sample, and what follows from it."""
+        stored = self.watch.stored
         try:
             state = await self._service.bus.state(topology.OMS.name)
         except BusUnavailable:
             return
         found = self.watch.sample(
             self._service.clock.monotonic_ns(),
+            stored=stored,
             last_sequence=state.last_sequence,
             bytes_held=state.bytes_held,
             bytes_max=state.bytes_max,
         )
         for trouble in found:
-            await self._act(trouble, state.last_sequence)
+            await self._act(trouble, stored, state.last_sequence)
 
-    async def _act(self, found: Found, last_sequence: int) -> None:
+    async def _act(self, found: Found, stored: int, last_sequence: int) -> None:
+        if found.trouble is Trouble.LOST and await _end_of(self._service, topology.OMS.name) >= stored:
+            self.watch.is_whole()
+            return
         severity = AlertSeverity.WARNING if found.trouble is Trouble.FILLS else AlertSeverity.CRITICAL
         await self._service.alert(severity, found.trouble.value, found.text)
         if found.trouble is Trouble.LOST:
             for gate in self._gates.values():
-                await begin_anew(gate, Loss(self.watch.stored, found.text))
+                await begin_anew(gate, Loss(stored, found.text))
         elif found.trouble is not Trouble.FILLS:
             name = found.trouble.value.lower().replace("_", "-")
             await halt_all(self._service, f"{name}-{last_sequence}", found.text, state=TradingState.REDUCING)
