@@ -9,7 +9,7 @@ import orjson
 import pytest
 from services.execution.tests.builders import ACCOUNT, facts, halt, intent, resume, trade, venue_order
 from services.execution.tests.core_world import CoreWorld
-from services.execution.tests.world import ProcessWorld
+from services.execution.tests.world import Process, ProcessWorld
 
 from pitwire.common import subjects
 from pitwire.common.enums import OrderStatus, TradingState
@@ -182,3 +182,34 @@ async def test_a_halt_beside_the_bus_that_a_snapshot_saw_first_is_journaled_afte
     await world.settle()
     assert second.latches.read() == []
     assert world.told(await world.approve())[0] == "Submitting"
+
+
+async def test_an_account_at_which_nothing_happens_does_not_hold_back_where_a_start_reads_from(
+    world: ProcessWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handling, "SNAPSHOT_EVERY", 5)
+    first = await world.process(accounts=(ACCOUNT, "idle"))
+    own = [r.sequence for r in world.server.log_of("OMS").records if r.subject == subjects.exec_events("idle")]
+    for _ in range(6):
+        await world.approve()
+    await first.shell.kill()
+    second = Process(world, "0.exec2", (ACCOUNT, "idle"))
+    for desk in second.runtime.desks:
+        await desk.snapshots.restore()
+    busy, idle = (desk.core.sequence for desk in second.runtime.desks)
+    assert idle > own[-1]
+    assert abs(busy - idle) <= 5
+
+
+async def test_what_the_snapshot_of_one_account_covers_is_not_decoded_again_because_another_stands_behind(
+    world: ProcessWorld,
+) -> None:
+    first = await world.process(accounts=(ACCOUNT, "idle"))
+    await world.approve()
+    await first.runtime.desks[0].snapshots.save()
+    await first.shell.kill()
+    log = world.server.log_of("OMS")
+    log.records[1] = log.records[1].__class__(subjects.ledger(ACCOUNT), b"{", "RiskDecision/1", sequence=2)
+    second = await world.process("0.exec2", accounts=(ACCOUNT, "idle"))
+    assert second.shell.codes() == []
+    assert [desk.core.leading for desk in second.runtime.desks] == [True, True]

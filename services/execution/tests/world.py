@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,13 +64,13 @@ class ExecShell(FakeShell):
 class Process:
     """One execution process."""
 
-    def __init__(self, world: ProcessWorld, leader: str) -> None:
+    def __init__(self, world: ProcessWorld, leader: str, accounts: Sequence[str] = (ACCOUNT,)) -> None:
         self.shell = ExecShell(world.server, world.clock, world.data_dir)
         self.venue = world.venue
         self.latches = LatchFiles(world.data_dir)
         self.runtime = Runtime(
             self.shell,
-            {ACCOUNT: {VENUE_ACCOUNT: ("sim", world.venue)}},
+            {account: {VENUE_ACCOUNT: ("sim", world.venue_of(account))} for account in accounts},
             InstrumentRegistry(),
             self.latches,
             leader=leader,
@@ -107,9 +107,13 @@ class ProcessWorld:
         await self.write(subjects.ledger(ACCOUNT), self.ledger.leader())
         await self.write(subjects.ledger(ACCOUNT), self.ledger.incarnation())
 
-    async def process(self, leader: str = "0.exec1") -> Process:
+    def venue_of(self, account: str) -> FakeVenue:
+        """`venue` is that of `ACCOUNT`; at the venue of any other account nothing happens."""
+        return self.venue if account == ACCOUNT else FakeVenue([INSTRUMENT])
+
+    async def process(self, leader: str = "0.exec1", accounts: Sequence[str] = (ACCOUNT,)) -> Process:
         """A new process that has recovered and hears the gate."""
-        made = await Process(self, leader).start()
+        made = await Process(self, leader, accounts).start()
         self.processes.append(made)
         await self.beat()
         return made

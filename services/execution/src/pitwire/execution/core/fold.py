@@ -127,6 +127,10 @@ class ExecutionCore:
             actions = self._exec(event)
         return tuple(actions)
 
+    def read_to(self, sequence: int) -> None:
+        """Everything up to `sequence` was read and what is of this account folded: a start need not read it again."""
+        self.sequence = max(self.sequence, sequence)
+
     def _ledger(self, sequence: int, event: LedgerEvent | LeaderChanged) -> list[Action]:
         if event.account != self.account:
             raise InvariantBroken(f"ledger of {self.account} at {sequence}: record of account {event.account}")

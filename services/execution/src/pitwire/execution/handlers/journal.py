@@ -42,6 +42,8 @@ class JournalReader:
                 crashpoint(CrashPoint.EXECUTION_FOLDED)
                 self.caught_up.set()
             for desk in self._desks:
+                if not desk.core.stopped:
+                    desk.core.read_to(self.sequence)
                 await desk.writer.on_folded()
                 await desk.snapshots.save_when_due(self.sequence)
 
@@ -49,6 +51,8 @@ class JournalReader:
         for each in self._desks:
             each.snapshots.reads(record)
         desk = self._by_subject.get(record.subject)
+        if desk is not None and record.sequence <= desk.core.sequence:
+            return
         try:
             message = codec.decode_known(record.subject, record.schema, record.data)
         except DecodeError as error:
