@@ -41,7 +41,9 @@ IDLE_S: Final = 5.0
 VENUE_ORDERS_PER_10S: Final = 100_000
 """Out of the way: the venue's own default is ten orders a second, as Binance's."""
 
-BASE_PRICE: Final = Decimal(20_000)
+BELOW_MARKET: Final = Decimal("0.97")
+"""Quotes stand this share of the market's price: near enough to be believed, too low for their orders to be filled."""
+
 TICK: Final = Decimal("0.01")
 RUN_CACHE: Final = Path(__file__).parents[1] / ".pitwire" / "cache"
 
@@ -79,6 +81,7 @@ class Proxy:
     def __init__(self, venue: Mapping[str, str]) -> None:
         self._venue = venue
         self._session = aiohttp.ClientSession()
+        self._base_price = Decimal(0)
         self._feeds: list[web.WebSocketResponse] = []
         self.sent_ns: dict[str, int] = {}
         self.took_ms: list[float] = []
@@ -86,6 +89,9 @@ class Proxy:
 
     async def start(self, stack: AsyncExitStack) -> int:
         stack.push_async_callback(self._session.close)
+        async with self._session.get(self._venue["http"] + "/api/v3/ticker/price?symbol=BTCUSDT") as answer:
+            market = Decimal((await answer.json())["price"])
+        self._base_price = (market * BELOW_MARKET).quantize(TICK)
         app = web.Application()
         app.router.add_get("/stream", self._stream)
         app.router.add_get("/ws-api/v3", self._api)
@@ -102,7 +108,7 @@ class Proxy:
 
     async def emit(self) -> None:
         self._number += 1
-        price = str(BASE_PRICE + TICK * self._number)
+        price = str(self._base_price + TICK * self._number)
         data = {"u": self._number, "s": "BTCUSDT", "b": price, "B": "1", "a": str(Decimal(price) + TICK), "A": "1"}
         frame = orjson.dumps({"stream": "btcusdt@bookTicker", "data": data}).decode()
         for feed in self._feeds:
