@@ -219,6 +219,23 @@ def test_timers_run_on_the_market_clock_once_however_much_time_passed() -> None:
     assert strategy.at == [2, 4, 51, 52, 54]
 
 
+def test_no_timer_runs_on_ticks_before_the_history_is_there() -> None:
+    class Timed:
+        timer_seconds = 60
+        history = 2
+
+        def on_timer(self, ts_market_ns: int, portfolio: Portfolio) -> Order:
+            return Order(side=Side.BUY, quantity=Decimal(1), reason="tick")
+
+    run = runner(Timed(), instruments=(BTC,))
+    early = [
+        run.on_tick(quote("100", "101", ts_event_ns=MARKET_START_NS + minute * MINUTE_NS, ts_recv_ns=START_NS), cause())
+        for minute in range(3)
+    ]
+    assert [orders(each) for each in early] == [[], [], []]
+    assert [orders(run.on_candle(fresh(minute), cause())) for minute in range(3)] == [[], [], ["BUY 1"]]
+
+
 # -- what follows from its answers -----------------------------------------------------------------------------------
 
 

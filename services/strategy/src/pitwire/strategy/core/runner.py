@@ -169,13 +169,12 @@ class Runner:
             self.portfolio.prices[instrument_id] = tick.last_price
         else:
             event = "on_book"
-        if self.wants(event):
-            decisions = self._ask(event, (tick,), outputs)
-            if self._is_warming_up(instrument_id):
-                self._tell(instrument_id, WARMING_UP, self._warmth(instrument_id), cause, outputs, once=True)
-            else:
-                self._act(decisions, instrument_id, cause, outputs, once=True)
-        self._on_time_passed(tick.ts_event_ns, cause, outputs)
+        decisions = self._ask(event, (tick,), outputs)
+        if not self._is_warming_up(instrument_id):
+            self._act(decisions, instrument_id, cause, outputs, once=True)
+            self._on_time_passed(tick.ts_event_ns, cause, outputs)
+        elif self.wants(event):
+            self._tell(instrument_id, WARMING_UP, self._warmth(instrument_id), cause, outputs, once=True)
         return outputs
 
     def on_changes(self, changes: Changes, cause: Cause) -> Outputs:
