@@ -15,7 +15,7 @@ from pitwire.market_data.adapters.frames import Notice, bar_of_row, definition_o
 from pitwire.market_data.core.depth import Diff, Snapshot
 from pitwire.market_data.core.ticks import Bar, QuoteTick, TimeTick, TradeTick
 
-KNOWN: Final = dict.fromkeys(("BNBBTC", "BNBUSDT", "BTCUSDT", "ETHUSDT", "ETHBTC"), "X-Y.z")
+KNOWN: Final[dict[str, str]] = dict.fromkeys(("BNBBTC", "BNBUSDT", "BTCUSDT", "ETHUSDT", "ETHBTC"), "X-Y.z")
 EVENTS: Final = {"trade": "trade", "kline": "kline_1m", "depthUpdate": "depth@100ms", "serverShutdown": ""}
 NOT_READ: Final = {
     "aggTrade", "blockTrade", "24hrMiniTicker", "24hrTicker", "1hTicker", "avgPrice", "referencePrice",
