@@ -20,6 +20,7 @@ from typing import Any, Final
 import orjson
 import uvloop
 from floor import connect
+from prometheus_client import CollectorRegistry
 
 from pitwire.cli.servers import NatsServer
 from pitwire.common import codec, permissions, subjects, topology
@@ -34,7 +35,9 @@ from pitwire.common.schemas.orders import OrderIntent
 from pitwire.common.testing import FakeShell
 from pitwire.common.testing.hands import BTC, CONFIG
 from pitwire.risk_gate.handlers import account_gate
+from pitwire.risk_gate.handlers.agreement import Agreement
 from pitwire.risk_gate.handlers.market import MarketView
+from pitwire.risk_gate.handlers.metrics import Metrics
 from pitwire.risk_gate.handlers.opening import open_account
 
 ACCOUNT: Final = "main"
@@ -104,7 +107,8 @@ async def decide(bus: NatsBus, last_intent: int, per_record: int) -> tuple[float
     """Seconds and processor seconds until all waiting intents are decided, and the bytes of a full record."""
     account_gate.DECISIONS_MAX = per_record  # type: ignore[attr-defined] # the gate's own name of it
     shell = Shell(bus)
-    gate = account_gate.AccountGate(shell, AccountState(ACCOUNT, "USDT"), market_of(shell), {"sim-main": "sim"})
+    state, agreement, metrics = AccountState(ACCOUNT, "USDT"), Agreement(shell), Metrics(CollectorRegistry())
+    gate = account_gate.AccountGate(shell, state, market_of(shell), agreement, {"sim-main": "sim"}, metrics)
     shell.spawn("journal", gate.follow_journal())
     await gate.caught_up()
     await gate.find_intents()
