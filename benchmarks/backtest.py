@@ -4,6 +4,9 @@ One JSON line per figure, in bars per second of CPU time, beside two floors of t
 least that an event loop of Python objects can do (a view per candle, two averages, an answer; nothing decided).
 `orders_per_bar` says how much trading there was: each order costs a gate's decision, a match and exact books.
 
+Then the compiled path of sweeps: 500 pairs of averages on 100,000 candles, in two threads, in pair-bars per second of
+wall clock, beside the floor of one compiled loop that does the arithmetic of the two averages and nothing else.
+
     python benchmarks/backtest.py [bars, default 500000] [--quick]
 """
 
@@ -18,16 +21,22 @@ import sys
 import time
 from array import array
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any, Final
 
+import numpy as np
+
 from pitwire.backtest.core.candles import Candles
 from pitwire.backtest.core.engine import TTL_NS, Engine, Run
+from pitwire.backtest.core.fast import FastPath
 from pitwire.backtest.core.fills import FillModel
+from pitwire.backtest.core.metrics import Benchmark, metrics
 from pitwire.common.indicators import Ema
 from pitwire.common.schemas.limits import AccountLimits
 from pitwire.common.schemas.market import Instrument
 from pitwire.strategy.core.api import Hold
+from pitwire.strategy.core.arrays import Floats, compiled
 from pitwire.strategy.core.making import Spec
 from pitwire.strategy.strategies.momentum import Momentum, MomentumParams
 
@@ -35,6 +44,7 @@ CAPITAL: Final = Decimal(100_000)
 MINUTE_NS: Final = 60_000_000_000
 START_NS: Final = 1_704_067_200_000_000_000
 ROUNDS: Final = 3
+THREADS: Final = 2
 EVERY_CROSS: Final = {"fast": 12, "slow": 26, "threshold_percent": 0.0, "cooldown": 0, "size_percent": Decimal(10)}
 AS_SHIPPED: Final[dict[str, Any]] = {}
 
@@ -128,6 +138,63 @@ def event_floor(series: Candles) -> float:
     return len(series) / best(lambda: loop, ROUNDS)[0]
 
 
+@compiled
+def least(closes: Floats, fast: int, slow: int) -> float:
+    """Both averages and a position, nothing else: what no sweep that computes its averages anew can be faster than."""
+    one, two, cash, held = closes[0], closes[0], 1.0, 0.0
+    for row in range(1, len(closes)):
+        close = closes[row]
+        one += 2.0 / (fast + 1) * (close - one)
+        two += 2.0 / (slow + 1) * (close - two)
+        if held == 0.0 and one > two:
+            held, cash = 0.1 * cash / close, 0.9 * cash
+        elif held > 0.0 and one < two:
+            cash, held = cash + held * close, 0.0
+    return cash
+
+
+def sweep(bars: int) -> None:
+    """Figure c, and the same with every figure of every run, as a sweep of one process makes them."""
+    series = made("BTC-USDT.sim", bars)
+    closes = np.frombuffer(series.close, dtype=np.float64)
+    pairs = [(fast, slow) for fast in range(5, 25) for slow in range(26, 51)]
+    forms = [Momentum(MomentumParams(**EVERY_CROSS | {"fast": fast, "slow": slow})).arrays() for fast, slow in pairs]
+    halves = [FastPath(series, FillModel(), CAPITAL) for _ in range(THREADS)]
+    parts = [forms[number::THREADS] for number in range(THREADS)]
+
+    def in_threads(work: Callable[[int], Any]) -> float:
+        started = time.perf_counter()
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(work, range(THREADS)))
+        return len(pairs) * bars / (time.perf_counter() - started)
+
+    def compiled_part(number: int) -> int:
+        return sum(len(found[0]) for form in parts[number] if (found := halves[number].simulate(form)) is not None)
+
+    def floor_part(number: int) -> None:
+        for fast, slow in pairs[number::THREADS]:
+            least(closes, fast, slow)
+
+    least(closes, 2, 3)
+    fills = sum(compiled_part(number) for number in range(THREADS))
+    for _ in range(ROUNDS):
+        floor = in_threads(floor_part)
+        found = in_threads(compiled_part)
+        tell(
+            "c_pair_bars_per_s",
+            found,
+            fills_per_bar=round(fills / len(pairs) / bars, 4),
+            of_floor=round(found / floor, 3),
+        )
+    market = Benchmark.of(series.open_ns, [series], CAPITAL)
+    started = time.process_time()
+    for form in forms[:10]:
+        run = halves[0].run(form, "momentum")
+        assert run is not None
+        metrics(run, [series], capital=CAPITAL, benchmark=market)
+    tell("c_with_all_figures_pair_bars_per_s", 10 * bars / (time.process_time() - started), processes=1)
+
+
 def main() -> None:
     words = [word for word in sys.argv[1:] if word != "--quick"]
     bars, rounds = int(words[0]) if words else 500_000, 1 if "--quick" in sys.argv else ROUNDS
@@ -148,6 +215,7 @@ def main() -> None:
         for times in (1, 4, 16)
     ]
     tell("scaling_cost_16x", seconds[2] / seconds[0], exactly_linear=16.0)
+    sweep(bars // 5)
 
 
 if __name__ == "__main__":

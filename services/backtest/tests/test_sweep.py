@@ -86,7 +86,7 @@ def test_a_run_of_a_sweep_is_the_run_of_its_parameters(tmp_path: Path) -> None:
     job = Job.model_validate(
         {"strategies": [{"name": "m", "type": "momentum", "params": {"cooldown": 0}}], "data": [str(path)]}
     )
-    bench = Bench(job, Files(()))
+    bench = Bench(job, Files(()), runs=2)
     fine, refused = bench.run({"fast": "3", "slow": "9"}), bench.run({"fast": "9", "slow": "3"})
     assert fine["metrics"]["trades"] > 2
     assert fine == bench.run({"fast": "3", "slow": "9"})

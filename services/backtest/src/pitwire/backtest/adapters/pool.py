@@ -9,32 +9,56 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from pitwire.backtest.adapters.files import Files
-from pitwire.backtest.core.assembly import engine_of
+from pitwire.backtest.core.assembly import engine_of, why_not_compiled
 from pitwire.backtest.core.candles import Candles
-from pitwire.backtest.core.job import Job
-from pitwire.backtest.core.metrics import metrics
+from pitwire.backtest.core.engine import Run, times_of
+from pitwire.backtest.core.job import Job, StrategyJob
+from pitwire.backtest.core.metrics import Benchmark, metrics
 from pitwire.backtest.core.sweep import Params, key_of
 from pitwire.common.errors import OutcomeUnknown, UsageError
+
+if TYPE_CHECKING:
+    from pitwire.backtest.core.fast import FastPath
 
 CHUNK: Final = 1
 """Runs handed to a worker at once: they take seconds, so handing over costs nothing and no core waits at the end."""
 
+COMPILED_FROM: Final = 500_000
+"""Candles times runs of a sweep; for fewer the compiler takes longer than the engine."""
+
 
 @dataclass
 class Bench:
-    """One worker's desk: the candles are read once, every run begins from nothing."""
+    """One worker's desk: the candles are read once, every run begins from nothing. `runs` are those of all workers."""
 
     job: Job
     sources: Files
+    runs: int
 
     @cached_property
     def candles(self) -> list[Candles]:
         return self.sources.candles(self.job.data)
+
+    @cached_property
+    def benchmark(self) -> Benchmark:
+        return Benchmark.of(times_of(self.candles), self.candles, self.job.capital)
+
+    @cached_property
+    def fast(self) -> FastPath | None:
+        """The compiled path, where the job is one for it, long enough, and the compiler (the extra `fast`) is there."""
+        if why_not_compiled(self.job, self.candles) or self.runs * len(self.candles[0]) < COMPILED_FROM:
+            return None
+        try:
+            from pitwire.backtest.core.fast import FastPath  # noqa: PLC0415 - an extra, and slow to import
+
+            return FastPath(self.candles[0], self.job.fills, self.job.capital)
+        except (ImportError, ValueError):
+            return None
 
     def run(self, params: Params) -> dict[str, Any]:
         """The row of one parameter set: its figures, or why it cannot be run."""
@@ -42,18 +66,26 @@ class Bench:
         merged = strategy.model_copy(update={"params": {**strategy.params, **params}})
         job = self.job.model_copy(update={"strategies": (merged,)})
         try:
-            engine = engine_of(job, self.candles, self.sources.strategy)
+            run = self._compiled(merged)
+            path = "events" if run is None else "arrays"
+            run = run or engine_of(job, self.candles, self.sources.strategy).run()
         except UsageError as refused:
             return {"params": params, "error": str(refused)}
-        run = engine.run()
-        return {"params": params, "bars": run.bars, "metrics": metrics(run, self.candles, capital=job.capital)}
+        figures = metrics(run, self.candles, capital=job.capital, benchmark=self.benchmark)
+        return {"params": params, "bars": run.bars, "path": path, "metrics": figures}
+
+    def _compiled(self, strategy: StrategyJob) -> Run | None:
+        if self.fast is None or strategy.capital is not None:
+            return None
+        arrays = getattr(self.sources.strategy(strategy), "arrays", None)
+        return None if arrays is None else self.fast.run(arrays(), strategy.name)
 
 
 _BENCH: list[Bench] = []
 
 
-def _begin(job: Job, sources: Files) -> None:
-    _BENCH[:] = [Bench(job, sources)]
+def _begin(job: Job, sources: Files, runs: int) -> None:
+    _BENCH[:] = [Bench(job, sources, runs)]
 
 
 def _work(params: Params) -> dict[str, Any]:
@@ -68,7 +100,8 @@ def run_all(job: Job, sources: Files, todo: Sequence[Params], *, workers: int) -
     """
     context = multiprocessing.get_context("spawn")
     try:
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=(job, sources)) as pool:
+        desk = job, sources, len(todo)
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=_begin, initargs=desk) as pool:
             yield from pool.map(_work, todo, chunksize=CHUNK)
     except BrokenProcessPool:
         msg = "a worker of the sweep died (out of memory?); run it again with the same --results to go on"

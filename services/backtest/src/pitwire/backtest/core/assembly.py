@@ -72,3 +72,17 @@ def _limits(job: Job, candles: Sequence[Candles]) -> AccountLimits:
     age_ms = max(int(values.get("mark_age_max_ms", 0)), MARK_AGE_STEPS * step_ms, 1)
     allowed = tuple(each.name for each in candles)
     return AccountLimits.model_validate({**values, "instruments_allowed": allowed, "mark_age_max_ms": age_ms})
+
+
+def why_not_compiled(job: Job, candles: Sequence[Candles]) -> str:
+    """What in a job only the engine can do; empty where nothing is."""
+    model = job.fills
+    if len(candles) != 1:
+        return "several instruments in one account"
+    if job.limits is not None:
+        return "limits of the account"
+    if model.tiers or model.impact_bps or model.volume_share is not None:
+        return "fills that depend on what was traded before or on volume"
+    if model.latency_ms:
+        return "latency"
+    return ""

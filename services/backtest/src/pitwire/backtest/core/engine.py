@@ -57,6 +57,7 @@ class Run:
     denials: Counter[str] = field(default_factory=Counter)
     alarms: list[str] = field(default_factory=list)
     bars: int = 0
+    intents: int = 0
     exposed: int = 0
     limit_breaches: int = 0
 
@@ -132,7 +133,8 @@ class Engine:
     def _finish(self) -> None:
         done = self._run
         self._watch.flush()
-        done.open_ns = all_times(self._lanes)
+        done.open_ns = times_of([lane.candles for lane in self._lanes])
+        done.intents = len(done.wanted)
         done.bars = sum(len(lane.candles) for lane in self._lanes)
         done.exposed = self._watch.exposed
         done.limit_breaches = self._watch.breaches
@@ -259,12 +261,12 @@ def _stops_first(order: WorkingOrder) -> int:
     return 0 if order.is_stop else 1
 
 
-def all_times(lanes: Sequence[Lane]) -> array[int]:
-    """The open time of every moment."""
-    first = lanes[0].candles.open_ns
-    if all(lane.candles.open_ns == first for lane in lanes):
+def times_of(candles: Sequence[Candles]) -> array[int]:
+    """The open time of every moment of a run on them."""
+    first = candles[0].open_ns
+    if all(each.open_ns == first for each in candles):
         return first
-    return array("q", sorted({time for lane in lanes for time in lane.candles.open_ns}))
+    return array("q", sorted({time for each in candles for time in each.open_ns}))
 
 
 def check_candles(candles: Sequence[Candles]) -> None:

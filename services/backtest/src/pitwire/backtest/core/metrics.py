@@ -36,15 +36,33 @@ class Drawdown:
     percent: float
 
 
-def metrics(run: Run, candles: Sequence[Candles], *, capital: Decimal) -> dict[str, Any]:
-    """Every figure by name. Percentages are of 100; money is in quote currency; a figure that does not exist is None.
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """What all runs on the same candles share: when they closed, and the daily returns of buying and holding them."""
+
+    closes_ns: array[int]
+    daily: list[float]
+
+    @classmethod
+    def of(cls, open_ns: Sequence[int], candles: Sequence[Candles], capital: Decimal) -> Benchmark:
+        step_ns, start = candles[0].step_ns, float(capital)
+        closes_ns = array("q", [time + step_ns for time in open_ns])
+        return cls(closes_ns, daily_returns(closes_ns, buy_and_hold(open_ns, candles, start), start))
+
+
+def metrics(
+    run: Run, candles: Sequence[Candles], *, capital: Decimal, benchmark: Benchmark | None = None
+) -> dict[str, Any]:
+    """Every figure by name; `benchmark` where it is known already.
+
+    Percentages are of 100; money is in quote currency; a figure that does not exist is None.
 
     `sharpe` and everything of its kind is made of daily returns: equity at the end of each UTC day, 365 days a year.
     Drawdowns are of equity at the close of every candle.
     """
-    closes_ns = _closes(run, candles[0].step_ns)
+    benchmark = benchmark or Benchmark.of(run.open_ns, candles, capital)
+    closes_ns = benchmark.closes_ns
     daily = daily_returns(closes_ns, run.equity, float(capital))
-    held = daily_returns(closes_ns, buy_and_hold(run.open_ns, candles, float(capital)), float(capital))
     trips = round_trips(run.trades, {each.name: each for each in candles})
     years = (closes_ns[-1] - run.open_ns[0]) / YEAR_NS
     final = run.equity[-1]
@@ -57,7 +75,7 @@ def metrics(run: Run, candles: Sequence[Candles], *, capital: Decimal) -> dict[s
         "net_profit": final - float(capital),
         "total_return_percent": 100.0 * (growth - 1.0),
         "cagr_percent": 100.0 * (growth ** (1.0 / years) - 1.0) if growth > 0 and years * YEAR_NS >= DAY_NS else None,
-        **_daily(daily, held),
+        **_daily(daily, benchmark.daily),
         **_fall(closes_ns, run.equity, float(capital)),
         **_activity(run, candles),
         **_trips(trips),
@@ -116,7 +134,7 @@ def _activity(run: Run, candles: Sequence[Candles]) -> dict[str, Any]:
         "turnover": float(notional) / average if average else None,
         "fees": fees,
         "fills": len(run.trades),
-        "intents": len(run.wanted),
+        "intents": run.intents,
         "denials": dict(sorted(run.denials.items())),
         "limit_breaches": run.limit_breaches,
         "alarms": list(run.alarms),
@@ -193,10 +211,6 @@ def drawdowns(times_ns: Sequence[int], values: Sequence[float], start: float) ->
     if trough_ns:
         found.append(Drawdown(peak_ns, trough_ns, 0, 100.0 * (trough / peak - 1.0)))
     return found
-
-
-def _closes(run: Run, step_ns: int) -> array[int]:
-    return array("q", [time + step_ns for time in run.open_ns])
 
 
 def _percent(value: float | None) -> float | None:

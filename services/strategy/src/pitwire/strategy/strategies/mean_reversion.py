@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from decimal import Decimal
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -12,6 +12,9 @@ from pitwire.common.indicators import SETTLED, Bands, Bollinger
 from pitwire.common.money import from_float, percent_of
 from pitwire.common.schemas.market import Candle
 from pitwire.strategy.core.api import Decision, Hold, Params, Portfolio, Target
+
+if TYPE_CHECKING:
+    from pitwire.strategy.core.arrays import ArrayForm
 
 Percent = Annotated[Decimal, Field(gt=0, le=100)]
 Deviations = Annotated[float, Field(gt=0, le=20)]
@@ -48,6 +51,12 @@ class MeanReversion:
         self.params = params
         self.history = SETTLED * params.length
         self.lines = defaultdict[str, _Line](lambda: _Line(params))
+
+    def arrays(self) -> ArrayForm:
+        """The same wishes over arrays, for sweeps."""
+        from pitwire.strategy.strategies.mean_reversion_arrays import array_form  # noqa: PLC0415 - only sweeps need a compiler
+
+        return array_form(self)
 
     def on_candle(self, candle: Candle, portfolio: Portfolio) -> Decision:
         line, price = self.lines[candle.instrument_id], candle.close_float

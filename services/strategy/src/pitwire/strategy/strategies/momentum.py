@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from decimal import Decimal
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -12,6 +12,9 @@ from pitwire.common.indicators import SETTLED, Ema
 from pitwire.common.money import percent_of
 from pitwire.common.schemas.market import Candle
 from pitwire.strategy.core.api import Decision, Hold, Params, Portfolio, Target
+
+if TYPE_CHECKING:
+    from pitwire.strategy.core.arrays import ArrayForm
 
 Length = Annotated[int, Field(ge=2, le=2_000)]
 
@@ -55,6 +58,12 @@ class Momentum:
         self.params = params
         self.history = SETTLED * params.slow
         self.lines = defaultdict[str, _Line](lambda: _Line(params))
+
+    def arrays(self) -> ArrayForm:
+        """The same wishes over arrays, for sweeps."""
+        from pitwire.strategy.strategies.momentum_arrays import array_form  # noqa: PLC0415 - only sweeps need a compiler
+
+        return array_form(self)
 
     def on_candle(self, candle: Candle, portfolio: Portfolio) -> Decision:
         name = candle.instrument_id
