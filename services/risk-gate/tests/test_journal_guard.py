@@ -15,7 +15,7 @@ from pitwire.common.enums import CancelPolicy, CommandVerb, DenialCode, TradingS
 from pitwire.common.errors import BusUnavailable
 from pitwire.common.schemas.control import Heartbeat
 from pitwire.common.schemas.ledger import Denied, IncarnationStarted
-from pitwire.common.snapshots import Loss
+from pitwire.common.snapshots import Loss, SnapshotStore
 from pitwire.risk_gate.handlers import journal_guard
 from pitwire.risk_gate.handlers.account_gate import QUIET_NS
 from pitwire.risk_gate.handlers.journal_guard import JournalGuard, begin_anew, halt_all
@@ -160,6 +160,46 @@ async def test_a_loss_is_dealt_with_once(world: World) -> None:
     assert len(incarnations(world)) == 2
     halts = [r for r in world.server.log_of("OMS").records if r.subject.startswith("oms.halt.")]
     assert len(halts) == 1
+
+
+@pytest.mark.parametrize("lost", [3, 12], ids=["after the first loss was dealt with", "with what was written about it"])
+async def test_a_second_loss_below_the_first_is_a_loss_of_its_own(world: World, lost: int) -> None:
+    """The journal that grew after a loss passes through the numbers of the lost records again."""
+    first = await world.desk()
+    made = await guard(first)
+    await beat(world, 10_000)
+    for _ in range(2):
+        await made.look()
+    assert first.gate.state.lost_sequence == 10_000
+    await world.price("60000")
+    for number in range(1, 6):
+        await world.ask(number, quantity="0.001")
+    await first.gate.save_snapshot()
+    await first.shell.kill()
+    world.server.lose_tail("OMS", lost)
+    held = [event.incarnation for event in incarnations(world)]
+    assert len(held) == (2 if lost == 3 else 1)
+    for name in ("1", "2"):
+        second = await world.desk(name)
+        assert len(incarnations(world)) == len(held) + 1
+        await second.shell.kill()
+    assert second.gate.state.incarnation not in {*held, first.gate.state.incarnation}
+    assert f"lost-{first.gate.state.ledger_sequence}-{held[-1]}" in second.gate.state.halts.active
+
+
+async def test_a_snapshot_of_the_lost_life_is_no_second_loss(world: World) -> None:
+    """Execution keeps a snapshot of the journal that is gone until it has read as much of the new one."""
+    first = await world.desk()
+    await world.price("60000")
+    await world.ask(1, quantity="0.001")
+    state = first.gate.state
+    store = SnapshotStore(world.hands.bus, service="execution", account="main")
+    await store.save(state.rewound(), oms_sequence=5_000, record_hash="of the lost life", ts_ns=1)
+    await first.shell.kill()
+    for name in ("1", "2"):
+        desk = await world.desk(name)
+        await desk.shell.kill()
+        assert len(incarnations(world)) == 2
 
 
 async def test_a_journal_that_is_gone_altogether_begins_with_a_halt(world: World) -> None:

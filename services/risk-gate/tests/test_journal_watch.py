@@ -15,7 +15,7 @@ def troubles(*samples: Sample, held: int = 0) -> list[str]:
     watch = JournalWatch()
     found: list[str] = []
     for second, stored, last in samples:
-        watch.hear(stored)
+        watch.hear("0", stored)
         at_ns = second * NS_PER_S
         new = watch.sample(at_ns, stored=watch.stored, last_sequence=last, bytes_held=held, bytes_max=100)
         found += [f"{second} {one.trouble.value}" for one in new]
@@ -45,6 +45,26 @@ def troubles(*samples: Sample, held: int = 0) -> list[str]:
 )
 def test_what_begins_with_which_sample(samples: list[Sample], expected: list[str]) -> None:
     assert troubles(*samples) == expected
+
+
+def test_a_loss_tells_whether_the_journal_was_seen_to_shrink() -> None:
+    """Rows of a journal that was lost before this watch began say nothing of the one it watches."""
+    watch = JournalWatch()
+
+    def look(stored: int, last: int) -> list[bool]:
+        watch.hear("0", stored)
+        found = watch.sample(0, stored=watch.stored, last_sequence=last, bytes_held=0, bytes_max=0)
+        return [one.shrank for one in found]
+
+    assert [look(900, 500), look(900, 500), look(900, 500)] == [[], [False], []]
+    assert [look(600, 700), look(700, 700), look(700, 650), look(700, 651)] == [[], [], [], [True]]
+
+
+def test_rows_made_anew_count_from_where_they_are() -> None:
+    watch = JournalWatch()
+    for slot, cursor in (("0", 900), ("1", 880), ("0", 0), ("0", 20), ("1", 10)):
+        watch.hear(slot, cursor)
+    assert watch.stored == 20
 
 
 @pytest.mark.parametrize(

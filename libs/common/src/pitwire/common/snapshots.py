@@ -40,10 +40,11 @@ S = TypeVar("S", bound=Foldable)
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Records up to `known` were there and are not any more."""
+    """Records up to `known` were there and are not any more. `incarnation`: that of who knows it, where it says so."""
 
     known: int
     text: str
+    incarnation: str = ""
 
 
 class SnapshotStore:
@@ -84,7 +85,7 @@ class SnapshotStore:
                 if fault := await self._loss(snapshot, last_sequence) or _unbound(snapshot):
                     on_bad(fault)
                     continue
-                state = restore(orjson.loads(zlib.decompress(base64.b64decode(snapshot.state_zlib_base64))))
+                state = restore(_state_in(snapshot))
                 if state.state_hash() == snapshot.state_hash:
                     return state
                 on_bad(f"snapshot at {snapshot.oms_sequence} has another hash than its state")
@@ -100,7 +101,7 @@ class SnapshotStore:
             except ValueError:
                 continue
             text = await self._loss(snapshot, last_sequence)
-            return Loss(snapshot.oms_sequence, text) if text else None
+            return Loss(snapshot.oms_sequence, text, _incarnation_in(snapshot)) if text else None
         return None
 
     async def _loss(self, snapshot: Snapshot, last_sequence: int) -> str:
@@ -128,6 +129,19 @@ class SnapshotStore:
 
 def _unbound(snapshot: Snapshot) -> str:
     return "" if snapshot.record_hash else f"snapshot at {snapshot.oms_sequence} does not say which record it stands at"
+
+
+def _state_in(snapshot: Snapshot) -> dict[str, Any]:
+    state: dict[str, Any] = orjson.loads(zlib.decompress(base64.b64decode(snapshot.state_zlib_base64)))
+    return state
+
+
+def _incarnation_in(snapshot: Snapshot) -> str:
+    """Empty where the state cannot be read."""
+    try:
+        return str(_state_in(snapshot).get("incarnation", ""))
+    except (zlib.error, binascii.Error, ValueError, AttributeError):
+        return ""
 
 
 def _decode(record: Record) -> Snapshot:

@@ -43,7 +43,7 @@ from pitwire.common.schemas.limits import AccountLimits
 PENDING_MAX: Final = 200_000
 """Uncovered events held at once; more means that the gate writes nothing while execution goes on."""
 
-SNAPSHOT_VERSION: Final = 2
+SNAPSHOT_VERSION: Final = 3
 
 
 class AccountState(AccountView):
@@ -159,6 +159,8 @@ class AccountState(AccountView):
             strategy = self._strategies.setdefault(event.strategy, StrategyState())
             strategy.paused, strategy.pause_reason, strategy.malformed = event.paused, event.reason, 0
         elif isinstance(event, IncarnationStarted):
+            if self.incarnation:
+                self.former_incarnations += (self.incarnation,)
             self.incarnation = event.incarnation
             self.lost_sequence = max(self.lost_sequence, event.lost_sequence)
 
@@ -214,6 +216,7 @@ class AccountState(AccountView):
             "account": self.account,
             "quote": self.quote,
             "incarnation": self.incarnation,
+            "former_incarnations": list(self.former_incarnations),
             "lost_sequence": self.lost_sequence,
             "limits": None if self.limits is None else self.limits.model_dump(mode="json"),
             "configured_limits": (
@@ -242,6 +245,7 @@ class AccountState(AccountView):
             raise ValueError(msg)
         state = cls(data["account"], data["quote"])
         state.incarnation = data["incarnation"]
+        state.former_incarnations = tuple(data["former_incarnations"])
         state.lost_sequence = data["lost_sequence"]
         state.limits = None if data["limits"] is None else AccountLimits.model_validate(data["limits"])
         if data["configured_limits"] is not None:

@@ -55,6 +55,7 @@ class AccountView:
         "account",
         "configured_limits",
         "day",
+        "former_incarnations",
         "halts",
         "incarnation",
         "limits",
@@ -67,6 +68,7 @@ class AccountView:
     def __init__(self, account: str, quote: str) -> None:
         self.account = account
         self.incarnation = ""
+        self.former_incarnations: tuple[str, ...] = ()
         self.lost_sequence = 0
         self.limits: AccountLimits | None = None
         self.configured_limits: AccountLimits | None = None

@@ -35,22 +35,29 @@ class Found:
 
     trouble: Trouble
     text: str
+    shrank: bool = False
+    """Of a loss: this watch has seen the journal reach further than it does now."""
 
 
 class JournalWatch:
     """Pure. Times are monotonic; `sample` is called every few seconds."""
 
     def __init__(self) -> None:
-        self.stored = 0
-        """The journal sequence up to which persistence has said that rows stand; 0 = it has said nothing."""
-
+        self._cursors: dict[str, int] = {}
+        self._reached = 0
         self._ends: deque[tuple[int, int]] = deque(maxlen=SAMPLES_MAX)
         self._lost = 0
         self._holding: set[Trouble] = set()
 
-    def hear(self, cursor: int) -> None:
-        """Persistence tells how far its rows go."""
-        self.stored = max(self.stored, cursor)
+    def hear(self, slot: str, cursor: int) -> None:
+        """Persistence tells how far its rows go; 0 = it has not looked yet. Rows made anew go less far than before."""
+        if cursor:
+            self._cursors[slot] = cursor
+
+    @property
+    def stored(self) -> int:
+        """The journal sequence up to which persistence has said that rows stand; 0 = it has said nothing."""
+        return max(self._cursors.values(), default=0)
 
     def sample(
         self, now_ns: int, *, stored: int, last_sequence: int, bytes_held: int, bytes_max: int
@@ -75,9 +82,14 @@ class JournalWatch:
                 f"the journal ends at {last_sequence}, rows of {stored} are stored",
             ),
         }
+        shrank = last_sequence < self._reached
         found = tuple(
-            Found(trouble, text) for trouble, (is_so, text) in holds.items() if is_so and trouble not in self._holding
+            Found(trouble, text, shrank=shrank and trouble is Trouble.LOST)
+            for trouble, (is_so, text) in holds.items()
+            if is_so and trouble not in self._holding
         )
+        if not self._lost or Trouble.LOST in {each.trouble for each in found}:
+            self._reached = last_sequence
         self._holding = {trouble for trouble, (is_so, _) in holds.items() if is_so}
         return found
 

@@ -49,9 +49,10 @@ class JournalGuard:
         if tokens is None or tokens["service"] != PERSISTENCE:
             return
         try:
-            self.watch.hear(codec.decode(Heartbeat, record.data, subject=record.subject).cursor)
+            beat = codec.decode(Heartbeat, record.data, subject=record.subject)
         except DecodeError:
             return
+        self.watch.hear(beat.slot, beat.cursor)
 
     async def look(self) -> None:
         """One sample, and what follows from it."""
@@ -78,7 +79,8 @@ class JournalGuard:
         await self._service.alert(severity, found.trouble.value, found.text)
         if found.trouble is Trouble.LOST:
             for gate in self._gates.values():
-                await begin_anew(gate, Loss(stored, found.text))
+                known_by = gate.state.incarnation if found.shrank else ""
+                await begin_anew(gate, Loss(stored, found.text, known_by))
         elif found.trouble is not Trouble.FILLS:
             name = found.trouble.value.lower().replace("_", "-")
             await halt_all(self._service, f"{name}-{last_sequence}", found.text, state=TradingState.REDUCING)
@@ -90,11 +92,12 @@ async def begin_anew(gate: AccountGate, lost: Loss) -> None:
     What the lost records said of orders and fills comes back from the venue, which execution asks at its start.
     """
     service, account = gate.shell, gate.state.account
-    if gate.stopped or (lost.known <= gate.state.lost_sequence and not await _commands_are_lost(gate)):
+    if gate.stopped or (_is_dealt_with(gate, lost) and not await _commands_are_lost(gate)):
         return
     text = f"{lost.text}: records up to {lost.known} were known and are lost"
     await service.alert(AlertSeverity.CRITICAL, Trouble.LOST.value, text, account=account)
-    await halt_all(service, f"journal-lost-{lost.known}", text, state=TradingState.HALTED)
+    halt_id = f"lost-{lost.known}-{gate.state.incarnation or 'none'}"
+    await halt_all(service, halt_id, text, state=TradingState.HALTED)
     control = await _end_of(service, topology.CONTROL.name)
     await gate.write(lambda: _incarnation(gate, lost.known, min(_control(gate), control), text))
     await gate.save_snapshot()
@@ -111,11 +114,17 @@ async def find_loss(gate: AccountGate) -> Loss | None:
         await SnapshotStore(service.bus, service=name, account=account).loss(last_sequence=last)
         for name in SNAPSHOT_WRITERS
     ]
-    if losses := [loss for loss in found if loss is not None]:
+    if losses := [loss for loss in found if loss is not None and not _is_dealt_with(gate, loss)]:
         return max(losses, key=lambda loss: loss.known)
     if await _commands_are_lost(gate):
         return Loss(last, f"commands end before {_control(gate)}, which was read")
     return None
+
+
+def _is_dealt_with(gate: AccountGate, lost: Loss) -> bool:
+    """A later incarnation began because of it. Numbers alone do not say: a new journal grows through them again."""
+    state = gate.state
+    return lost.known <= state.lost_sequence and lost.incarnation in ("", *state.former_incarnations)
 
 
 async def _commands_are_lost(gate: AccountGate) -> bool:
