@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
@@ -25,6 +25,7 @@ from pitwire.common.errors import BusUnavailable
 from pitwire.common.schemas.base import Message
 from pitwire.common.schemas.control import Heartbeat
 from pitwire.common.schemas.execution import ExecReport, NotSent, Submitting
+from pitwire.common.schemas.ledger import LeaderChanged
 
 START_TIMEOUT_S = 30.0
 SETTLE_TIMEOUT_S = 45.0
@@ -88,7 +89,7 @@ class ExecutionWorld:
         self.arrived = asyncio.Condition()
         self.place: dict[str, str] = {}
         self.venue: Child
-        self.execution: Child | None = None
+        self.executions: list[Child] = []
         self.bus: NatsBus
         self._intent_no = 0
         self._tasks: list[asyncio.Task[None]] = []
@@ -117,9 +118,9 @@ class ExecutionWorld:
         self.place = json.loads(self.venue.process.stdout.readline())
 
     def start_execution(self, **env: str) -> Child:
-        self.execution = Child(
+        execution = Child(
             self.folder,
-            "execution",
+            f"execution{len(self.executions)}",
             "pitwire.execution",
             env={
                 "PITWIRE_CONFIG": str(self.folder / "pitwire.toml"),
@@ -129,7 +130,8 @@ class ExecutionWorld:
             }
             | env,
         )
-        return self.execution
+        self.executions.append(execution)
+        return execution
 
     async def until_trading(self) -> None:
         """Until an approved order is really sent; refused ones before that are part of a start."""
@@ -141,12 +143,21 @@ class ExecutionWorld:
                     return
                 await asyncio.sleep(0.1)
 
+    def leaders(self) -> list[str]:
+        """Every process that has led the account, in order."""
+        return [event.leader for event in self.events if isinstance(event, LeaderChanged)]
+
+    async def until(self, holds: Callable[[], bool], timeout_s: float = START_TIMEOUT_S) -> None:
+        async with asyncio.timeout(timeout_s):
+            async with self.arrived:
+                await self.arrived.wait_for(holds)
+
     async def close(self) -> None:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self.execution is not None:
-            self.execution.kill()
+        for execution in self.executions:
+            execution.kill()
         self.venue.kill()
 
     # -- the gate's hands --------------------------------------------------------------------------------------------

@@ -11,12 +11,14 @@ from pathlib import Path
 import aiohttp
 from tests.integration.bus_world import ACCOUNT, NatsWorld, free_ports, nats_world
 from tests.integration.execution_world import CONFIG, Child
+from tests.integration.takeover import until_cursor
 
 from pitwire.common import codec, subjects
 from pitwire.common.bus.nats import NatsBus
 from pitwire.common.clock import NS_PER_S, SystemClock
 from pitwire.common.enums import OrderType, Side, TimeInForce
 from pitwire.common.schemas.base import Message
+from pitwire.common.schemas.control import Heartbeat
 from pitwire.common.schemas.ledger import Approved, Denied, LeaderChanged, RiskDecision
 from pitwire.common.schemas.orders import OrderIntent
 from pitwire.common.testing.market import BTC, MARKET_START_NS, definition, quote
@@ -46,8 +48,10 @@ class GateWorld:
         self.verdicts: dict[tuple[str, int], tuple[Approved | Denied, float]] = {}
         self.halts: dict[str, float] = {}
         self.arrived = asyncio.Condition()
+        self.rows_follow = True
         self.operator: NatsBus
         self.market: NatsBus
+        self._rows: NatsBus
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self, *strategies: str) -> None:
@@ -55,6 +59,7 @@ class GateWorld:
         (self.folder / "pitwire.toml").write_text(text + "".join(STRATEGY.format(name=name) for name in strategies))
         self.operator = await self.nats.connect("operator")
         self.market = await self.nats.connect("market-data")
+        self._rows = await self.nats.connect("persistence")
         listed = definition(BTC)
         await self.market.append(subjects.instrument(BTC), codec.encode(listed), codec.headers_for(listed))
         self._tasks = [asyncio.create_task(self._quotes()), asyncio.create_task(self._follow())]
@@ -88,6 +93,10 @@ class GateWorld:
                 mine = [line for line in lines if line.startswith("pitwire_risk_gate_records_total{")]
                 found[number] = float(mine[0].split()[-1])
         return found
+
+    async def until_folded(self, number: int) -> None:
+        """Until this gate, which may be a standby, has folded all of the ledger that is here."""
+        await until_cursor(self.health[number], lambda: len(self.ledger))
 
     def leaders(self) -> list[str]:
         return [event.leader for event in self.ledger if isinstance(event, LeaderChanged)]
@@ -132,7 +141,15 @@ class GateWorld:
             number += 1
             told = quote("99.99", "100.01", sequence=number, ts_event_ns=MARKET_START_NS + number * NS_PER_S // 10)
             await self.market.publish(subjects.quote(BTC), codec.encode(told), codec.headers_for(told))
+            if self.rows_follow:
+                await self._say_that_rows_follow()
             await asyncio.sleep(QUOTE_PERIOD_S)
+
+    async def _say_that_rows_follow(self) -> None:
+        """Persistence says that it follows this journal: without that word a new ledger decides nothing."""
+        beat = Heartbeat(service="persistence", slot="0", instance="p", ts_ns=self.clock.wall_ns(), ready=True)
+        subject = subjects.heartbeat("persistence", "0")
+        await self._rows.publish(subject, codec.encode(beat), codec.headers_for(beat))
 
     async def _follow(self) -> None:
         loop = asyncio.get_running_loop()

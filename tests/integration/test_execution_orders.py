@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 from services.execution.tests.builders import halt, resume
+from tests.integration.bus_world import free_ports
 from tests.integration.execution_world import ExecutionWorld, execution_world
+from tests.integration.takeover import TAKEOVER_WAIT_S, check_lease, takeover, until_cursor
 
 from pitwire.common import codec, subjects
 from pitwire.common.enums import NotSentReason, OrderStatus, OrderType, TimeInForce
@@ -174,6 +176,38 @@ async def test_an_orderly_end_leaves_nothing_working(world: ExecutionWorld) -> N
     assert child.kill(signal.SIGTERM) == 0
     await world.until_over(*resting)
     world.check_against_the_venue()
+
+
+async def test_a_standby_takes_over_within_two_seconds_and_the_paused_leader_sends_nothing_more(
+    world: ExecutionWorld,
+) -> None:
+    """I-30, F-2: orders of the standby reach the venue; what the paused one had in hand loses its next write."""
+    leader = world.start_execution()
+    await world.until_trading()
+    (port,) = free_ports(1)
+    standby = world.start_execution(PITWIRE_HEALTH_PORT=str(port))
+    await until_cursor(port, lambda: len(world.events))
+    assert len(world.leaders()) == 1
+    orders = [await world.approve(limit_price=f"{world.price / 2:.2f}") for _ in range(3)]
+    async with takeover("execution", standby) as taken:
+        leader.process.send_signal(signal.SIGSTOP)
+        await world.until(lambda: len(world.leaders()) == 2, TAKEOVER_WAIT_S)
+    await check_lease(world.nats, "execution")
+    await world.until_trading()
+    leader.process.send_signal(signal.SIGCONT)
+    async with asyncio.timeout(15):
+        while leader.process.poll() is None:
+            orders.append(await world.approve())
+            await asyncio.sleep(0.1)
+    assert leader.process.returncode == 1
+    for order_id in orders[:3]:
+        await world.cancel(order_id)
+    await world.until_over(*orders)
+    world.check_against_the_venue()
+    assert len(world.leaders()) == 2
+    epochs = [event.epoch for event in world.events if isinstance(event, Submitting)]
+    assert epochs == sorted(epochs)
+    taken.check()
 
 
 async def test_two_processes_without_leases_never_double_an_order(world: ExecutionWorld) -> None:

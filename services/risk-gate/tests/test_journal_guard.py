@@ -13,6 +13,7 @@ from pitwire.common.bus.port import StreamState
 from pitwire.common.clock import NS_PER_S
 from pitwire.common.enums import CancelPolicy, CommandVerb, DenialCode, TradingState
 from pitwire.common.errors import BusUnavailable
+from pitwire.common.halts import restored_halt
 from pitwire.common.schemas.control import Heartbeat
 from pitwire.common.schemas.ledger import Denied, IncarnationStarted
 from pitwire.common.snapshots import Loss, SnapshotStore
@@ -200,6 +201,21 @@ async def test_a_snapshot_of_the_lost_life_is_no_second_loss(world: World) -> No
         desk = await world.desk(name)
         await desk.shell.kill()
         assert len(incarnations(world)) == 2
+
+
+async def test_a_journal_that_was_put_back_begins_a_new_incarnation_once(world: World) -> None:
+    """What came after the last row is known to nobody: no id of it may be made again."""
+    first = await world.desk()
+    await first.shell.kill()
+    end = len(world.server.log_of("OMS").records)
+    halt = restored_halt(end, ts_ns=1)
+    await world.hands.bus.append(subjects.halt("operator"), codec.encode(halt), codec.headers_for(halt))
+    for name in ("1", "2"):
+        desk = await world.desk(name)
+        await desk.shell.kill()
+        assert len(incarnations(world)) == 2
+    assert desk.gate.state.lost_sequence == end
+    assert halt.halt_id in desk.gate.state.halts.active
 
 
 async def test_a_journal_that_is_gone_altogether_begins_with_a_halt(world: World) -> None:

@@ -5,7 +5,7 @@ Everything doubtful halts more, never less: a halt that cannot be read halts all
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ HALTS_MAX: Final = 1_000
 """Active halts told apart; one more is folded into a single HALT ALL named `OVERFLOW_ID`."""
 
 OVERFLOW_ID: Final = "halts-overflow"
+RESTORED: Final = "restored-"
 
 
 def undecodable_halt(sequence: int, *, source: str = "unreadable", ts_ns: int = 0) -> Halt:
@@ -28,6 +29,23 @@ def undecodable_halt(sequence: int, *, source: str = "unreadable", ts_ns: int = 
         source=source,
         ts_ns=ts_ns,
     )
+
+
+def restored_halt(end: int, *, ts_ns: int) -> Halt:
+    """What a journal ends with whose records up to `end` were put back: what came after them is not known."""
+    return Halt(
+        halt_id=f"{RESTORED}{end}",
+        scope=HaltScope.ALL,
+        reason=f"records up to {end} were put back from PostgreSQL; what came after them is lost",
+        source="restore",
+        ts_ns=ts_ns,
+    )
+
+
+def restored_end(halts: Iterable[Halt]) -> int:
+    """The newest end to which the journal was restored, by the halts that hold; 0 = it was not."""
+    ends = (halt.halt_id.removeprefix(RESTORED) for halt in halts if halt.halt_id.startswith(RESTORED))
+    return max((int(end) for end in ends if end.isdecimal()), default=0)
 
 
 class Halts:

@@ -76,7 +76,7 @@ def identity_names() -> tuple[tuple[str, NatsAccount], ...]:
 
 
 def provisioner(account: NatsAccount) -> str:
-    """The identity that may create and update the streams of one account, and do nothing else."""
+    """The identity that may create and update the streams of one account, and put back records of a lost journal."""
     return f"{PROVISION}-{account.lower()}"
 
 
@@ -153,7 +153,10 @@ def read_requests(stream: str) -> list[str]:
 def _user(identity: Identity, config: PitwireConfig) -> dict[str, Any]:
     inbox = f"{inbox_prefix(identity.name)}.>"
     if identity.name.startswith(PROVISION):
-        allow = {"publish": {"allow": ["$JS.API.>"]}, "subscribe": {"allow": [inbox]}}
+        publishes_to = ["$JS.API.>"]
+        if identity.account is NatsAccount.TRADING:
+            publishes_to.append(f"{subjects.RESTORE}.{subjects.EVERY_JOURNAL}")
+        allow = {"publish": {"allow": publishes_to}, "subscribe": {"allow": [inbox]}}
         return {"nkey": identity.public_key, "permissions": allow}
     principal: Principal = next(p for p in PRINCIPALS if p.name == identity.name)
     return {

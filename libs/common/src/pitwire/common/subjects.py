@@ -34,6 +34,9 @@ HALTS: Final = "oms.halt.*"
 """Every halt, whoever added it."""
 
 EVERY_JOURNAL: Final = "oms.>"
+RESTORE: Final = "restore"
+"""Before a subject of the journal: what puts its record back. The stream listens there only while it is restored."""
+
 EVERY_MARKET: Final = "md.>"
 EVERY_COMMAND: Final = "ctl.cmd.>"
 EVERY_COMMAND_RESULT: Final = "ctl.res.>"

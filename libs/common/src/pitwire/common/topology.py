@@ -70,6 +70,12 @@ class Stream:
             "persist_mode": _persist_mode(self.durability, replicas),
         }
 
+    def restoring_config(self, replicas: int = 1) -> dict[str, Any]:
+        """The stream while its records are put back: under their own subjects, but nobody else can write it."""
+        (every,) = self.subjects
+        aside = f"{subjects.RESTORE}.{every}"
+        return self.config(replicas) | {"subjects": [aside], "subject_transform": {"src": aside, "dest": every}}
+
     def copy_config(self, account: NatsAccount, replicas: int = 1) -> dict[str, Any]:
         """The server's JSON for the sourced copy in `account`: read only, rebuilt from the source when lost."""
         return {

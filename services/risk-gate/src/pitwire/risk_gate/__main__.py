@@ -35,15 +35,16 @@ async def main() -> int:
         for gate in gates.values():
             await gate.caught_up()
         await lead(service)
+        guard = JournalGuard(service, gates)
+        service.spawn("guard", guard.run())
         for gate in gates.values():
             if gate.stopped:
                 continue
             await gate.find_intents()
             await open_account(gate, config.pitwire, leader=f"{config.service.slot}.{service.instance}")
-            service.spawn(f"intents {gate.state.account}", gate.follow_intents())
+            service.spawn(f"intents {gate.state.account}", follow_intents(gate, guard))
             service.spawn(f"work {gate.state.account}", gate.work())
             service.on_stop(gate.save_snapshot)
-        service.spawn("guard", JournalGuard(service, gates).run())
         service.spawn("commands", CommandDesk(service, gates).follow())
         service.set_ready(True)
         return await service.run()
@@ -52,6 +53,13 @@ async def main() -> int:
 def written_by_gate(accounts: Iterable[str]) -> list[str]:
     """Every subject without which a gate cannot work."""
     return [subjects.RESUME, subjects.halt("risk-gate"), *(subjects.ledger(account) for account in accounts)]
+
+
+async def follow_intents(gate: AccountGate, guard: JournalGuard) -> None:
+    """A ledger without a decision is new, or all that was there is lost: only who stored its rows can say which."""
+    if not gate.state.has_decided:
+        await guard.rows_follow.wait()
+    await gate.follow_intents()
 
 
 async def lead(service: Service) -> None:

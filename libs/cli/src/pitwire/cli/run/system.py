@@ -13,6 +13,7 @@ from typing import Any, Final
 from pitwire.cli import discovery
 from pitwire.cli.addresses import password_line
 from pitwire.cli.discovery import Running, VenueAddress
+from pitwire.cli.restoring import restore_journal
 from pitwire.cli.run.effective import load_given, simulated_venue, write_effective, write_secret
 from pitwire.cli.run.folder import CACHE
 from pitwire.cli.run.health import Health
@@ -86,6 +87,7 @@ class System:
         self._address: VenueAddress | None = None
         self._started_ns = 0
         self._bus_is_there = asyncio.Event()
+        self._rows_are_there = asyncio.Event()
 
     async def start(self) -> None:
         """Everything up and ready, the market standing still. `ServerError` or `ConfigError` says what did not."""
@@ -99,6 +101,8 @@ class System:
         """Bus, venue, and the services that need no database: they start while the database does."""
         identities = make_identities(self.folder.identities)
         await asyncio.gather(self.infra.start_nats(self.config, identities), self._start_venue())
+        if self.options.keep:
+            await self._restore_journal()
         await apply_topology(self.infra.nats_url, self.folder.identities)
         self.config = load_config(self.folder.config)
         self._bus_is_there.set()
@@ -116,9 +120,19 @@ class System:
             if name != PERSISTENCE:
                 self._start_service(name)
 
+    async def _restore_journal(self) -> None:
+        """A run that goes on may have lost its journal, or the end of it: before anybody writes there."""
+        await self._rows_are_there.wait()
+        restored = await restore_journal(
+            self.infra.nats_url, self.folder.identities, self.infra.database_url, self.clock
+        )
+        if restored is not None:
+            self.tell(f"JOURNAL_RESTORED: {restored}")
+
     async def _start_storing(self) -> None:
         """The database, and persistence, which brings the schema to where it wants it."""
         await self.infra.start_postgres()
+        self._rows_are_there.set()
         write_secret(self.folder.password_file, password_line(self.infra.database_url))
         await self._bus_is_there.wait()
         self._start_service(PERSISTENCE)

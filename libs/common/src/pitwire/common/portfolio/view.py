@@ -221,6 +221,11 @@ class AccountView:
         """Every order that may still fill: in flight, working or in doubt."""
         return tuple(order for order in self._orders.all() if order.is_active)
 
+    @property
+    def has_decided(self) -> bool:
+        """Whether the ledger holds a verdict on any intent."""
+        return any(strategy.last_intent_no for strategy in self._strategies.values())
+
     def strategy(self, name: str) -> StrategyState:
         """Its state by the ledger; that of an unregistered strategy where the ledger never named it."""
         return self._strategies.get(name) or StrategyState()

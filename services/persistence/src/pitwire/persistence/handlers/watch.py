@@ -18,6 +18,11 @@ REBUILD_WAIT_MAX_S: Final = 10.0
 """A sourced copy that was lost is rebuilt from its origin: as long as it grows it is waited for."""
 
 REBUILD_POLL_S: Final = 0.25
+WHAT_TO_DO: Final = (
+    "nothing more is stored. Where the journal has not gone on since, stop everything: `pitwire up --keep` or `pitwire "
+    "topology apply` puts back what it lost. Else keep a copy of the database and make the rows anew from the journal: "
+    "`python -m pitwire.persistence migrate --down --to base`, then start"
+)
 
 
 class StreamBehind(PitwireError):
@@ -57,7 +62,7 @@ class StreamWatch:
             await self._reaches(cursor.sequence)
         except StreamBehind as behind:
             if self._must_stay:
-                raise JournalLost(f"{behind}; nothing more is stored until a person has looked") from None
+                raise JournalLost(f"{behind}; {WHAT_TO_DO}") from None
             return 0, epoch
         if self._must_stay:
             await self._is_the_same(cursor.sequence)
@@ -107,6 +112,6 @@ class StreamWatch:
                 if records[0].sequence != sequence or (stored is not None and found != stored):
                     raise JournalLost(
                         f"{self._stream} holds another record at {records[0].sequence} than the one stored from "
-                        f"{sequence}: it was written anew; nothing more is stored until a person has looked"
+                        f"{sequence}: it was written anew; {WHAT_TO_DO}"
                     )
                 return

@@ -14,6 +14,7 @@ from pitwire.common.bus.port import Record
 from pitwire.common.clock import random_token
 from pitwire.common.enums import AlertSeverity, CancelPolicy, HaltScope, TradingState
 from pitwire.common.errors import BusUnavailable, DecodeError, PitwireError
+from pitwire.common.halts import restored_end
 from pitwire.common.schemas.base import Message
 from pitwire.common.schemas.control import Heartbeat
 from pitwire.common.schemas.ledger import Halt, IncarnationStarted
@@ -26,6 +27,7 @@ SAMPLE_S: Final = 5.0
 HALT_RETRY_S: Final = 1.0
 BUS_RETRY_S: Final = 0.1
 PERSISTENCE: Final = "persistence"
+WHAT_TO_DO: Final = "all is halted; look at orders and positions (`pitwire verify`), then `pitwire resume`"
 SNAPSHOT_WRITERS: Final = ("risk-gate", "execution")
 
 
@@ -36,6 +38,8 @@ class JournalGuard:
         self._service = service
         self._gates = gates
         self.watch = JournalWatch()
+        self.rows_follow = asyncio.Event()
+        """Persistence has said that its rows are those of this journal."""
 
     async def run(self) -> None:
         """For ever."""
@@ -53,6 +57,8 @@ class JournalGuard:
         except DecodeError:
             return
         self.watch.hear(beat.slot, beat.cursor)
+        if beat.ready:
+            self.rows_follow.set()
 
     async def look(self) -> None:
         """One sample, and what follows from it."""
@@ -94,7 +100,7 @@ async def begin_anew(gate: AccountGate, lost: Loss) -> None:
     service, account = gate.shell, gate.state.account
     if gate.stopped or (_is_dealt_with(gate, lost) and not await _commands_are_lost(gate)):
         return
-    text = f"{lost.text}: records up to {lost.known} were known and are lost"
+    text = f"{lost.text}: {WHAT_TO_DO}"
     await service.alert(AlertSeverity.CRITICAL, Trouble.LOST.value, text, account=account)
     halt_id = f"lost-{lost.known}-{gate.state.incarnation or 'none'}"
     await halt_all(service, halt_id, text, state=TradingState.HALTED)
@@ -114,6 +120,9 @@ async def find_loss(gate: AccountGate) -> Loss | None:
         await SnapshotStore(service.bus, service=name, account=account).loss(last_sequence=last)
         for name in SNAPSHOT_WRITERS
     ]
+    gate.advance()
+    if end := restored_end(gate.state.halts.active.values()):
+        found.append(Loss(end, f"the journal was restored up to {end}"))
     if losses := [loss for loss in found if loss is not None and not _is_dealt_with(gate, loss)]:
         return max(losses, key=lambda loss: loss.known)
     if await _commands_are_lost(gate):
