@@ -5,11 +5,13 @@ VENV := .venv
 PY := $(VENV)/bin/python
 MEMBERS := $(patsubst %/pyproject.toml,%,$(wildcard libs/*/pyproject.toml services/*/pyproject.toml))
 
-# The stamps name the folder they were made in: a moved or copied checkout sets itself up again.
-HERE := $(shell pwd | cksum | cut -d' ' -f1)
+# The stamps name the folder they were made in: a moved or copied checkout sets itself up again, from the beginning, since
+# the scripts of an environment name their interpreter by its full path.
+HERE := $(shell pwd -P | cksum | cut -d' ' -f1)
 STAMP := $(VENV)/.ready-$(HERE)
 CHECK_STAMP := $(VENV)/.ready-check-$(HERE)
-VENV_WORKS := $(shell $(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo yes)
+MOVED := $(filter-out $(STAMP),$(wildcard $(VENV)/.ready-[0-9]*))
+VENV_WORKS := $(if $(MOVED),,$(shell $(PY) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo yes))
 
 # uv and Node trust the certificates of the system, as pip on Debian does; no tool fetches an interpreter of its own.
 export UV_SYSTEM_CERTS := 1
@@ -18,6 +20,8 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+# Each run and each test starts dozens of processes: compiling every module in every one of them doubles what a start costs.
+unexport PYTHONDONTWRITEBYTECODE
 
 # $(call install,LOCK FILE,MEMBER FOLDERS): uv, and where it fails (it knows nothing of pip's settings) pip on the same lock.
 define install
@@ -101,7 +105,7 @@ $(STAMP): requirements.lock pyproject.toml $(addsuffix /pyproject.toml,$(MEMBERS
 	  for python in $(PYTHON_CANDIDATES); do \
 	    "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; python=; \
 	  done; \
-	  [ -n "$$python" ] || { echo "Pitwire needs Python 3.11 or newer; found: $$(python3 -V 2>&1 || true)." \
+	  [ -n "$$python" ] || { echo "Pitwire needs Python 3.11 or newer; found: $$($(if $(PYTHON),"$(PYTHON)",python3) -V 2>&1 || true)." \
 	    "Install it, or name it: make PYTHON=/path/to/python3.11" >&2; exit 1; }; \
 	  "$$python" -c 'import ensurepip, venv' 2>/dev/null || { \
 	    echo "$$("$$python" -V) has no venv module. On Debian or Ubuntu, as root: apt-get install" \
