@@ -24,7 +24,7 @@ CONNECT_TIMEOUT_S: Final = 2
 RECONNECT_WAIT_S: Final = 0.05
 PING_INTERVAL_S: Final = 2
 PINGS_OUTSTANDING_MAX: Final = 2
-FIRST_CONNECT_TRIES_MAX: Final = 100
+FIRST_CONNECT_MAX_S: Final = 5.0
 REQUEST_TIMEOUT_S: Final = 3.0
 APPEND_TIMEOUT_S: Final = 3.0
 CLOSE_TIMEOUT_S: Final = 2.0
@@ -75,7 +75,7 @@ class NatsBus:
         on_trouble: Callable[[str], None],
         on_closed: Callable[[], None],
     ) -> NatsBus:
-        """Connects as `principal`; `BusUnavailable` when no server answers within the first tries.
+        """Connects as `principal`; `BusUnavailable` when no server answers within `FIRST_CONNECT_MAX_S`.
 
         `on_trouble` is told every asynchronous error and must not block; `on_closed` is called when the client
         gave up for good, or is refused `REFUSALS_MAX` times while it reconnects (credentials changed): the process
@@ -84,12 +84,16 @@ class NatsBus:
         client = Client()
         seed = await asyncio.to_thread(seed_file.read_text, encoding="ascii") if seed_file else None
         bus = cls(client, on_trouble=on_trouble, on_closed=on_closed)
+        why = ""
 
         async def trouble(error: Exception) -> None:
+            nonlocal why
+            why = f"{type(error).__name__}: {error}"
             bus._note(error)
 
         async def closed() -> None:
-            on_closed()
+            if bus._watching is not None:
+                on_closed()
 
         async def disconnected() -> None:
             bus._is_down = True
@@ -102,24 +106,26 @@ class NatsBus:
                 reader.on_reconnected()
 
         try:
-            await client.connect(
-                servers=[url],
-                name=name,
-                error_cb=trouble,
-                closed_cb=closed,
-                disconnected_cb=disconnected,
-                reconnected_cb=reconnected,
-                connect_timeout=CONNECT_TIMEOUT_S,
-                reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type] # it sleeps for it; fractions work
-                max_reconnect_attempts=-1,
-                ping_interval=PING_INTERVAL_S,
-                max_outstanding_pings=PINGS_OUTSTANDING_MAX,
-                inbox_prefix=inbox_prefix(principal).encode(),
-                nkeys_seed_str=seed.strip() if seed else None,
-                pending_size=0,
-            )
+            async with asyncio.timeout(FIRST_CONNECT_MAX_S):
+                await client.connect(
+                    servers=[url],
+                    name=name,
+                    error_cb=trouble,
+                    closed_cb=closed,
+                    disconnected_cb=disconnected,
+                    reconnected_cb=reconnected,
+                    connect_timeout=CONNECT_TIMEOUT_S,
+                    reconnect_time_wait=RECONNECT_WAIT_S,  # type: ignore[arg-type] # it sleeps for it; fractions work
+                    max_reconnect_attempts=-1,
+                    ping_interval=PING_INTERVAL_S,
+                    max_outstanding_pings=PINGS_OUTSTANDING_MAX,
+                    inbox_prefix=inbox_prefix(principal).encode(),
+                    nkeys_seed_str=seed.strip() if seed else None,
+                    pending_size=0,
+                )
         except (TimeoutError, OSError, nats_errors.Error) as error:
-            raise BusUnavailable(f"{url} as {principal}: {type(error).__name__}: {error}") from None
+            await bus.close()
+            raise BusUnavailable(f"{url} as {principal}: {why or f'{type(error).__name__}: {error}'}") from None
         bus._watching = asyncio.create_task(bus._cut_dead_links(), name="dead links")
         return bus
 
