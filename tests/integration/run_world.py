@@ -15,12 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.integration.cli_world import answer_of
+
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "pitwire.toml"
 CACHE = ROOT / ".pitwire" / "cache"
 START_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 60.0
-COMMAND_TIMEOUT_S = 60.0
 POLL_S = 0.1
 T = TypeVar("T")
 
@@ -82,18 +83,7 @@ class Run:
 
     def pitwire(self, *words: str) -> tuple[int, Any]:
         """Another command with `-o json`: its exit code and its document."""
-        done = subprocess.run(
-            [sys.executable, "-m", "pitwire.cli", *words, "-o", "json"],
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_TIMEOUT_S,
-            check=False,
-            env=plain_env(),
-        )
-        lines = done.stdout.splitlines()
-        assert len(lines) == 1, f"not one document: {done.stdout!r} {done.stderr}"
-        return done.returncode, json.loads(lines[0])
+        return answer_of(self.folder, *words)
 
     def all_ready(self) -> bool:
         """Whether every process that `current.json` names says it is ready."""

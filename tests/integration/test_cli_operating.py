@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,12 +17,13 @@ from tests.integration.run_world import CONFIG, Run, running
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
 BTC = "BTC-USDT.sim"
+SPEED = "240"
 QUIET_S = 3.0
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    with running(tmp_path_factory.mktemp("operating"), "--speed", "600") as system:
+    with running(tmp_path_factory.mktemp("operating"), "--speed", SPEED) as system:
         system.until_trading()
         yield system
 
@@ -56,6 +58,37 @@ def test_doctor_sees_the_running_system(run: Run) -> None:
     figures = {check["name"]: check["figure"] for check in found["checks"]}
     assert "journal at" in figures["bus"]
     assert "PostgreSQL" in figures["database"]
+
+
+def test_a_process_of_another_configuration_stops_trading_and_doctor_and_status_name_it(run: Run) -> None:
+    """Heard beside the others, as the one that a half-finished update forgot; it is over when it falls silent."""
+    program = (
+        "import asyncio, sys, time, nats\n"
+        "from pitwire.common import codec\n"
+        "from pitwire.common.schemas.control import Heartbeat\n"
+        "async def main():\n"
+        "    bus = await nats.connect(sys.argv[1], nkeys_seed=sys.argv[2], inbox_prefix=b'_INBOX_execution')\n"
+        "    while True:\n"
+        "        odd = Heartbeat(service='execution', slot='b', instance='i', ts_ns=time.time_ns(), config_hash='c')\n"
+        "        await bus.publish('svc.execution.b.heartbeat', codec.encode(odd), headers=codec.headers_for(odd))\n"
+        "        await asyncio.sleep(0.2)\n"
+        "asyncio.run(main())\n"
+    )
+    current = run.current()
+    seed = str(Path(current["run"]) / "identities" / "execution.nk")
+    odd = "execution b (no build): other configuration"
+    with subprocess.Popen([sys.executable, "-c", program, current["nats_url"], seed]) as process:
+        try:
+            run.until("the odd one in the status", lambda: run.pitwire("status")[1]["disagreement"] == odd)
+            code, found = run.pitwire("doctor", "--config", str(CONFIG))
+            checks = {check["name"]: check for check in found["checks"]}
+            assert (code, checks["agreement"]["state"], checks["agreement"]["figure"]) == (1, "bad", odd)
+            assert checks["agreement"]["advice"]
+            run.until("the denial", lambda: "DISAGREEMENT" in buy(run)[1]["text"])
+        finally:
+            process.kill()
+    run.until("a passing order", lambda: buy(run, "0.001")[0] == 0)
+    assert run.pitwire("doctor", "--config", str(CONFIG))[0] == 0
 
 
 def test_tables_are_for_people(run: Run) -> None:

@@ -173,6 +173,7 @@ class LeaderChanged(Message):
 
     service: Token
     leader: Text = Field(description="slot and process instance")
+    build: Text = Field(default="", description="its release; empty in records of releases that did not say it")
     epoch: Count
     account: Token
     ledger_no: Count = Field(default=0, description="on the ledger: counts like every ledger record")

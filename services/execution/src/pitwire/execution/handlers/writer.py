@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from pitwire.common import subjects
+from pitwire.common.agreement import BUILD
 from pitwire.common.crashpoints import CrashPoint, crashpoint
 from pitwire.common.enums import AlertSeverity, ExecType
 from pitwire.common.errors import AppendRefused, BusUnavailable
@@ -102,6 +103,7 @@ class ExecWriter:
             return LeaderChanged(
                 service=SERVICE,
                 leader=leader,
+                build=BUILD,
                 epoch=place.epoch + 1,
                 account=self._core.account,
                 exec_no=place.exec_no + 1,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from pitwire.common import codec, subjects, topology
+from pitwire.common.agreement import BUILD
 from pitwire.common.bus.port import Record
 from pitwire.common.clock import NS_PER_MS, NS_PER_S
 from pitwire.common.crashpoints import CrashPoint, crashpoint
@@ -15,12 +16,13 @@ from pitwire.common.enums import AlertSeverity, CancelPolicy, HaltScope
 from pitwire.common.errors import AppendRefused, BusUnavailable, DecodeError, InvariantBroken, LostRace, PitwireError
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.common.journal import FencedWriter
+from pitwire.common.leases import LeadershipLost
 from pitwire.common.portfolio import AccountState
 from pitwire.common.portfolio.chain import LedgerRecord
 from pitwire.common.portfolio.view import CoveredEvent
 from pitwire.common.schemas.base import Message
 from pitwire.common.schemas.control import RiskMetrics
-from pitwire.common.schemas.ledger import DECISIONS_MAX, Cursors, Halt, Mark, RiskDecision, Verdict
+from pitwire.common.schemas.ledger import DECISIONS_MAX, Cursors, Halt, LeaderChanged, Mark, RiskDecision, Verdict
 from pitwire.common.shell import Shell
 from pitwire.common.snapshots import SnapshotStore
 from pitwire.risk_gate import core
@@ -78,6 +80,7 @@ class AccountGate:
         self._intent_epoch = ""
         self._refused = False
         self.stopped = ""
+        self.leads = False
         self._wake = asyncio.Event()
         self._folded = asyncio.Condition()
         self._caught_up = asyncio.Event()
@@ -105,6 +108,9 @@ class AccountGate:
         self._refused = False
         self._written_ns = self._service.clock.monotonic_ns()
         record = cast("LedgerRecord", message)
+        if self.leads and isinstance(record, LeaderChanged) and record.build != BUILD:
+            text = f"{self.state.account} is led by {record.leader} of build {record.build or 'unknown'}, not {BUILD}"
+            raise LeadershipLost(text)
         self._ledger.apply_ledger(sequence, record, data)
         try:
             self.state.apply_ledger(sequence, record, data)

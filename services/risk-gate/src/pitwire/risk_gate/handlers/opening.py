@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from pitwire.common import topology
+from pitwire.common.agreement import BUILD
 from pitwire.common.clock import random_token
 from pitwire.common.config import PitwireConfig
 from pitwire.common.crashpoints import CrashPoint, crashpoint
@@ -44,6 +45,7 @@ async def open_account(gate: AccountGate, config: PitwireConfig, *, leader: str)
     """Idempotent: each record is written only if the ledger does not say it yet, so a crash in between is mended."""
     lost = await find_loss(gate)
     await gate.write(lambda: _leadership(gate, leader))
+    gate.leads = True
     crashpoint(CrashPoint.GATE_LEADS)
     if lost is not None:
         await begin_anew(gate, lost)
@@ -62,7 +64,7 @@ async def open_account(gate: AccountGate, config: PitwireConfig, *, leader: str)
 def _leadership(gate: AccountGate, leader: str) -> Message:
     place: dict[str, Any] = {**gate.place(), "epoch": gate.state.epoch + 1}
     del place["ts_market_ns"]
-    return LeaderChanged(**place, service="risk-gate", leader=leader)
+    return LeaderChanged(**place, service="risk-gate", leader=leader, build=BUILD)
 
 
 def _incarnation(gate: AccountGate) -> Message | None:
