@@ -177,25 +177,51 @@ def postgres_server(infra: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture
-def make_database(postgres_server: DatabaseServer) -> Iterator[Callable[[], Database]]:
-    """Makes empty databases, which are dropped after the test."""
+def make_database(postgres_server: DatabaseServer) -> Iterator[Callable[[str], Database]]:
+    """Makes databases, empty or as copies of the one that is named; they are dropped after the test."""
     made: list[str] = []
 
-    def make() -> Database:
-        name = f"test_{secrets.token_hex(6)}"
-        on_server(postgres_server, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        made.append(name)
-        return Database(postgres_server.dsn_of(name), postgres_server)
+    def make(template: str = "template1") -> Database:
+        made.append(f"test_{secrets.token_hex(6)}")
+        create(postgres_server, made[-1], template)
+        return Database(postgres_server.dsn_of(made[-1]), postgres_server)
 
     yield make
     for name in made:
-        on_server(postgres_server, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        drop(postgres_server, name)
 
 
 @pytest.fixture
 def postgres(make_database: Callable[[], Database]) -> Database:
     """An empty database for this test alone."""
     return make_database()
+
+
+@pytest.fixture(scope="session")
+def schema_template(postgres_server: DatabaseServer) -> Iterator[str]:
+    """The name of a database as the migrations make it: made once, to be copied."""
+    from pitwire.persistence.adapters.migrate import migrate
+
+    name = f"schema_{secrets.token_hex(6)}"
+    create(postgres_server, name)
+    migrate(postgres_server.dsn_of(name))
+    yield name
+    drop(postgres_server, name)
+
+
+@pytest.fixture
+def migrated(make_database: Callable[[str], Database], schema_template: str) -> Database:
+    """A database with the schema and no rows, for this test alone."""
+    return make_database(schema_template)
+
+
+def create(server: DatabaseServer, name: str, template: str = "template1") -> None:
+    copied = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+    on_server(server, copied.format(sql.Identifier(name), sql.Identifier(template)))
+
+
+def drop(server: DatabaseServer, name: str) -> None:
+    on_server(server, sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def on_server(server: DatabaseServer, statement: sql.Composed) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Protocol
@@ -44,15 +41,13 @@ class HasDsn(Protocol):
 
 
 @pytest.fixture
-def database(postgres: HasDsn, monkeypatch: pytest.MonkeyPatch) -> str:
+def database(migrated: HasDsn, monkeypatch: pytest.MonkeyPatch) -> str:
     """The schema with a few rows; the commands find it by the environment."""
-    env = os.environ | {"PITWIRE_DATABASE_URL": postgres.dsn}
-    subprocess.run([sys.executable, "-m", "pitwire.persistence", "migrate"], env=env, check=True, capture_output=True)
-    with psycopg.connect(postgres.dsn.replace("+psycopg", "")) as connection:
+    with psycopg.connect(migrated.dsn.replace("+psycopg", "")) as connection:
         connection.execute(ROWS.encode())
-    monkeypatch.setenv("PITWIRE_DATABASE_URL", postgres.dsn)
+    monkeypatch.setenv("PITWIRE_DATABASE_URL", migrated.dsn)
     monkeypatch.setenv("PITWIRE_CONFIG", str(ROOT / "pitwire.toml"))
-    return postgres.dsn
+    return migrated.dsn
 
 
 def documents(reply: Any) -> Any:

@@ -45,12 +45,6 @@ def connect(database: HasDsn) -> psycopg.Connection[Any]:
 
 
 @pytest.fixture
-def migrated(postgres: HasDsn) -> HasDsn:
-    migrate(postgres.dsn)
-    return postgres
-
-
-@pytest.fixture
 async def store(migrated: HasDsn) -> AsyncIterator[PostgresStore]:
     made = PostgresStore(migrated.dsn)
     yield made

@@ -18,7 +18,6 @@ from pitwire.common.bus.memory import MemoryBus, MemoryServer
 from pitwire.common.clock import SystemClock
 from pitwire.common.codec import SCHEMA_HEADER
 from pitwire.common.errors import StoreUnavailable
-from pitwire.persistence.adapters.migrate import migrate
 from pitwire.persistence.adapters.postgres import PostgresStore
 from pitwire.persistence.core.entries import Entry
 
@@ -61,9 +60,8 @@ class World:
 
 
 @pytest.fixture
-async def world(postgres: HasDsn) -> World:
-    migrate(postgres.dsn)
-    made = World(healthy(), postgres)
+async def world(migrated: HasDsn) -> World:
+    made = World(healthy(), migrated)
     await made.fill()
     return made
 

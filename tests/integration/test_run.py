@@ -7,6 +7,7 @@ import urllib.request
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -26,10 +27,21 @@ FILLS_SEEN = 6
 STRATEGIES = ("momentum", "mean_reversion")
 
 
-def test_generated_run_trades_both_strategies_verifies_and_ends_with_one_json_line(tmp_path: Path) -> None:
-    with running(tmp_path, "--for", SECONDS, "--speed", SPEED) as run:
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """The folder of a run on the generated market that ended by itself, and its summary."""
+    folder = tmp_path_factory.mktemp("ended")
+    with running(folder, "--for", SECONDS, "--speed", SPEED) as run:
         code, summary = run.wait(timeout_s=150)
         assert code == 0, (summary, run.said())
+    assert until_gone(folder) == {}
+    return folder, summary
+
+
+def test_generated_run_trades_both_strategies_verifies_and_ends_with_one_json_line(
+    ended: tuple[Path, dict[str, Any]],
+) -> None:
+    _, summary = ended
     assert summary["candles"] > 0
     assert summary["verify"]["holds"] is True
     assert Decimal(summary["equity"]) > 0
@@ -38,7 +50,16 @@ def test_generated_run_trades_both_strategies_verifies_and_ends_with_one_json_li
     assert summary["fills"] >= sum(part["fills"] for part in summary["strategies"].values())
     assert summary["speed_reached"] > 0
     assert summary["seconds"] == pytest.approx(float(SECONDS), abs=3)
-    assert until_gone(tmp_path) == {}
+
+
+def test_a_run_that_is_kept_goes_on_where_it_stood(ended: tuple[Path, dict[str, Any]]) -> None:
+    folder, first = ended
+    with running(folder, "--for", "5", "--speed", SPEED, "--keep") as run:
+        code, second = run.wait(timeout_s=150)
+        assert code == 0, (second, run.said())
+    assert [path.name for path in (folder / ".pitwire" / "runs").iterdir()] == ["1"]
+    assert second["candles"] > first["candles"]
+    assert second["orders"] >= first["orders"] > 0
 
 
 def test_a_recorded_run_at_an_hour_a_second_slows_rather_than_lies(tmp_path: Path) -> None:
@@ -192,18 +213,6 @@ def test_nothing_survives_a_killed_supervisor(tmp_path: Path) -> None:
         run.until_trading()
         run.kill()
         assert until_gone(tmp_path) == {}
-
-
-def test_a_run_that_is_kept_goes_on_where_it_stood(tmp_path: Path) -> None:
-    with running(tmp_path, "--for", "10", "--speed", SPEED) as run:
-        code, first = run.wait(timeout_s=150)
-        assert code == 0, (first, run.said())
-    with running(tmp_path, "--for", "10", "--speed", SPEED, "--keep") as run:
-        code, second = run.wait(timeout_s=150)
-        assert code == 0, (second, run.said())
-    assert [path.name for path in (tmp_path / ".pitwire" / "runs").iterdir()] == ["1"]
-    assert second["candles"] > first["candles"]
-    assert second["orders"] >= first["orders"] > 0
 
 
 def test_interrupt_while_starting_leaves_nothing(tmp_path: Path) -> None:

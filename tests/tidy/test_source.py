@@ -98,6 +98,7 @@ def test_every_suppression_names_its_rule_and_its_reason(sources: list[Source]) 
     bare = [
         f"{source.name}:{line} {comment}"
         for source in sources
+        if SUPPRESSION.search(source.text)
         for line, comment in comments(source.text)
         if not is_explained(comment)
     ]
@@ -128,9 +129,12 @@ def calls(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """Line and dotted name of every call."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
-            name = ast.unparse(node.func)
-            if re.fullmatch(r"[\w.]+", name):
-                yield node.lineno, name
+            function, parts = node.func, list[str]()
+            while isinstance(function, ast.Attribute):
+                parts.append(function.attr)
+                function = function.value
+            if isinstance(function, ast.Name):
+                yield node.lineno, ".".join([function.id, *reversed(parts)])
 
 
 def is_ambient(name: str, file: str) -> bool:
