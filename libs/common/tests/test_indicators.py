@@ -121,6 +121,19 @@ def test_a_frozen_price_after_a_wild_one_has_no_deviation_and_no_score() -> None
     assert bands.value.deviation == 0.0
 
 
+def test_only_a_window_of_equal_values_has_no_deviation_however_often_the_sums_are_made_anew() -> None:
+    rng, deviation, seen, price = random.Random(7), StandardDeviation(5), list[float](), 60_000.1
+    frozen = 0
+    for _ in range(8_000):
+        if rng.random() < (0.02 if price > 60_000 else 0.5):
+            price = rng.choice((60_000.1, 60_000.3, 0.1))
+        found, seen = deviation.update(price), [*seen[-4:], price]
+        if len(seen) == 5:
+            assert (found == 0.0) is (len(set(seen)) == 1)
+            frozen += found == 0.0
+    assert 2_000 < frozen < 7_500
+
+
 def test_ema_is_seeded_by_the_mean_and_not_by_the_first_price() -> None:
     """S-42: seeded with the first price, 36 bars later that price would still weigh 6.8 % in an average of 26."""
     prices = [1_000.0] + [100.0] * 35

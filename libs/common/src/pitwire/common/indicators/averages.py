@@ -39,13 +39,14 @@ class Sma:
 
     def update(self, value: float) -> float | None:
         window = self._window
-        self._left -= 1
-        if self._left:
-            if len(window) == self.length:
-                self._sum += value - window[0]
-                self.value = self._sum / self.length
+        self._left = left = self._left - 1
+        if left:
+            found = self.value
+            if found is not None:
+                self._sum = running = self._sum + value - window[0]
+                self.value = found = running / self.length
             window.append(value)
-            return self.value
+            return found
         self._left = max(self.length, RENEWAL_UPDATES_MIN)
         window.append(value)
         self._sum = fsum(window)
@@ -105,12 +106,13 @@ class Wilder:
 class Wma:
     """Mean of the last `length` values weighted 1, 2, ... length, the newest most."""
 
-    __slots__ = ("_divisor", "_left", "_sum", "_weighted", "_window", "length", "value")
+    __slots__ = ("_divisor", "_left", "_newest", "_sum", "_weighted", "_window", "length", "value")
 
     def __init__(self, length: int) -> None:
         self.length: Final = at_least(1, name="length", value=length)
         self.value: float | None = None
         self._window: deque[float] = deque(maxlen=length)
+        self._newest = float(length)
         self._divisor = length * (length + 1) / 2
         self._sum = 0.0
         self._weighted = 0.0
@@ -122,14 +124,16 @@ class Wma:
 
     def update(self, value: float) -> float | None:
         window = self._window
-        self._left -= 1
-        if self._left:
-            if len(window) == self.length:
-                self._weighted += self.length * value - self._sum
-                self._sum += value - window[0]
-                self.value = self._weighted / self._divisor
+        self._left = left = self._left - 1
+        if left:
+            found = self.value
+            if found is not None:
+                running = self._sum
+                self._weighted = weighted = self._weighted + self._newest * value - running
+                self._sum = running + value - window[0]
+                self.value = found = weighted / self._divisor
             window.append(value)
-            return self.value
+            return found
         self._left = max(self.length, RENEWAL_UPDATES_MIN)
         window.append(value)
         self._sum = fsum(window)

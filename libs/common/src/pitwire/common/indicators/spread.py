@@ -17,19 +17,18 @@ class StandardDeviation:
     of equal values has exactly no deviation, so that a frozen price is never a z-score made of rounding.
     """
 
-    __slots__ = ("_equal", "_full", "_left", "_newest", "_offset", "_origin", "_squares", "_window", "length", "value")
+    __slots__ = ("_left", "_offset", "_origin", "_run", "_run_at", "_share", "_squares", "_window", "length", "value")
 
     def __init__(self, length: int) -> None:
         self.length: Final = at_least(2, name="length", value=length)
         self.value: float | None = None
         self._window: deque[float] = deque(maxlen=length)
+        self._share = 1.0 / length
         self._origin = 0.0
         self._offset = 0.0
         self._squares = 0.0
-        self._newest = 0.0
-        self._equal = 0
-        self._full = False
-        self._left = length
+        self._left = 0
+        self._run = self._run_at = 1
 
     @property
     def warm_up(self) -> int:
@@ -41,35 +40,46 @@ class StandardDeviation:
 
     def update(self, value: float) -> float | None:
         window = self._window
-        if value == self._newest:
-            self._equal += 1
-        else:
-            self._newest, self._equal = value, 1
-        self._left -= 1
-        if self._left and self._full:
-            step, before = value - window[0], self._offset
-            window.append(value)
-            self._offset = offset = before + step / self.length
-            self._squares = squares = self._squares + step * (2.0 * (value - self._origin) - step - offset - before)
-            self.value = found = sqrt(squares / self.length) if squares > 0.0 and self._equal < self.length else 0.0
-            return found
+        self._left = left = self._left - 1
+        if left <= 0:
+            return self._seldom(value, left)
+        share, before = self._share, self._offset
+        step, distance = value - window[0], value - self._origin
+        repeats = value == window[-1]
         window.append(value)
-        if self._left:
-            return None
-        self._renew()
-        self.value = sqrt(self._squares / self.length) if self._equal < self.length else 0.0
-        return self.value
+        self._offset = offset = before + step * share
+        self._squares = squares = self._squares + step * (distance + distance - step - offset - before)
+        if squares > 0.0 and not (repeats and self._all_equal(left)):
+            self.value = found = sqrt(squares * share)
+            return found
+        self.value = 0.0
+        return 0.0
 
     def distance(self, value: float) -> float:
         """Of `value` from the mean, without the rounding that subtracting the mean itself would bring."""
         return value - self._origin - self._offset
 
-    def _renew(self) -> None:
-        self._full = True
+    def _seldom(self, value: float, left: int) -> float | None:
+        """An update that fills the window (`left` counts down from -1), or after which the sums are made anew."""
+        window = self._window
+        repeats = bool(window) and value == window[-1]
+        equal = repeats and self._all_equal(left)
+        window.append(value)
+        if -self.length < left < 0:
+            return None
         self._left = max(self.length, RENEWAL_UPDATES_MIN)
-        self._origin = mean = fsum(self._window) / self.length
-        self._offset = fsum([each - mean for each in self._window]) / self.length
-        self._squares = fsum([(each - self.mean) ** 2 for each in self._window])
+        self._run_at = self._left if repeats else 0
+        self._origin = mean = fsum(window) / self.length
+        self._offset = fsum([each - mean for each in window]) / self.length
+        self._squares = fsum([(each - self.mean) ** 2 for each in window])
+        self.value = 0.0 if equal else sqrt(self._squares * self._share)
+        return self.value
+
+    def _all_equal(self, left: int) -> bool:
+        """The newest value is the one before it: whether the whole window is. Asked with every repetition."""
+        self._run = self._run + 1 if self._run_at == left + 1 else 2
+        self._run_at = left
+        return self._run >= self.length
 
 
 class ZScore:
