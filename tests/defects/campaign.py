@@ -1,8 +1,9 @@
 """`make defects`: plants each defect in a copy of the checkout and shows that its test goes red.
 
 First every named test must pass on the clean copies. Then, defect by defect, the changed file is written, the one test
-is run, and the file is put back. A test that does not even run proves nothing and counts as missed. Tests run in forks
-of this process, which has loaded the libraries but nothing of Pitwire: most of the time of a test run is that loading.
+is run, and the file is put back. A test that does not even run proves nothing and counts as missed, and so does one
+that fails because the patch itself is broken: a name, attribute or import that is not there. Tests run in forks of this
+process, which has loaded the libraries but nothing of Pitwire: most of the time of a test run is that loading.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import importlib
 import json
 import multiprocessing
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -35,6 +37,11 @@ SECONDS_MAX: Final = 600
 TESTS_PASSED, TESTS_FAILED, NO_END = 0, 1, -1
 """pytest's exit codes; 2 and more mean that the tests did not run."""
 
+BROKEN_PATCH: Final = re.compile(
+    r"^E +(NameError|UnboundLocalError|AttributeError|ImportError|SyntaxError)\b", re.MULTILINE
+)
+"""What no defect is made of: a test that ends so has seen the patch, not what is wrong."""
+
 
 class Job(NamedTuple):
     """Tests to run, with a defect planted or without."""
@@ -50,6 +57,10 @@ class Outcome(NamedTuple):
     exit_code: int
     seconds: float
     output: str
+
+    @property
+    def is_caught(self) -> bool:
+        return self.exit_code == TESTS_FAILED and not BROKEN_PATCH.search(self.output)
 
 
 class Running(NamedTuple):
@@ -155,7 +166,7 @@ def main() -> None:
             if outcome.exit_code != TESTS_PASSED:
                 sys.exit(f"without any defect:\n{outcome.output}")
         outcomes = list(_shown(run([Job([defect.test], defect) for defect in defects], copies)))
-    missed = [outcome for outcome in outcomes if outcome.exit_code != TESTS_FAILED]
+    missed = [outcome for outcome in outcomes if not outcome.is_caught]
     for outcome in missed:
         sys.stdout.write(f"\n{_line(outcome)}{outcome.output}\n")
     for row in absent(wanted.catalogue):
@@ -180,7 +191,7 @@ def _shown(outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
 
 
 def _line(outcome: Outcome) -> str:
-    defect, verdict = outcome.job.defect, "caught" if outcome.exit_code == TESTS_FAILED else "MISSED"
+    defect, verdict = outcome.job.defect, "caught" if outcome.is_caught else "MISSED"
     if defect is None:
         return f"{verdict}\n"
     return f"{defect.id:5} {verdict} {outcome.seconds:5.1f} s  {defect.what}  <- {defect.test.rpartition('::')[2]}\n"

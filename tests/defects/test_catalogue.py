@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import json
 import subprocess
+import symtable
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -21,6 +24,13 @@ def test_a_defect_applies_and_is_still_python(defect: Planted) -> None:
     changed = defect.applied(ROOT)
     assert changed != (ROOT / defect.file).read_text(encoding="utf-8")
     compile(changed, defect.file, "exec")
+    assert not undefined_names(changed), "its test would go red for the wrong reason"
+
+
+def test_a_name_that_nothing_defines_is_found_wherever_it_stands() -> None:
+    text = "import os\n\ndef f(a):\n    return [a + b for b in os.environ] + [lambda: gone]\n\nclass C:\n    x = lost\n"
+    assert undefined_names(text) == {"gone", "lost"}
+    assert undefined_names("def f():\n    global made\n    made = __file__\n\n\ndef g():\n    return made\n") == set()
 
 
 @pytest.mark.parametrize("test", sorted({defect.test for defect in DEFECTS}))
@@ -63,3 +73,27 @@ def test_the_campaign_tells_a_caught_defect_from_a_missed_one(tmp_path: Path) ->
     summary = json.loads(done.stdout.splitlines()[-1])
     assert (summary["planted"], summary["caught"], summary["missed"]) == (2, 1, ["S-8"])
     assert done.returncode == 1
+
+
+def undefined_names(text: str) -> set[str]:
+    """Names that some scope reads from its module, and that neither the module nor Python defines."""
+    module = symtable.symtable(text, "patched", "exec")
+    scopes = list(_scopes(module))
+    defined = {each.get_name() for each in module.get_symbols() if each.is_assigned() or each.is_imported()}
+    defined |= {
+        each.get_name()
+        for scope in scopes
+        for each in scope.get_symbols()
+        if each.is_declared_global() and each.is_assigned()
+    }
+    read = {
+        each.get_name() for scope in scopes for each in scope.get_symbols() if each.is_global() and each.is_referenced()
+    }
+    read |= {each.get_name() for each in module.get_symbols() if each.is_referenced()}
+    return read - defined - set(dir(builtins)) - {"__file__", "__name__", "__doc__", "__class__"}
+
+
+def _scopes(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
+    yield table
+    for child in table.get_children():
+        yield from _scopes(child)
