@@ -70,6 +70,19 @@ def test_a_loss_limit_stops_new_risk_at_the_mark_where_it_is_reached_and_lets_re
     assert found.limit_breaches == 1
 
 
+def test_a_breached_limit_withdraws_what_would_buy_more_and_leaves_the_exits() -> None:
+    """S-19, as the live gate does it: the bid at 75 would fill at the fourth candle."""
+    rows = [FLAT, FLAT, (100.0, 100.0, 79.0, 80.0), (80.0, 81.0, 70.0, 71.0), (71.0, 111.0, 70.0, 110.0)]
+    bid, exit_order = (
+        Order(side, Decimal(300), "waits", order_type=OrderType.LIMIT, limit_price=Decimal(price))
+        for side, price in ((Side.BUY, 75), (Side.SELL, 105))
+    )
+    script = Scripted({0: Target(Decimal(300), "in"), 1: [bid, exit_order]})
+    found = run(candles(rows), script, account_limits=limits(daily_loss_max_percent=Decimal(5)))
+    assert [(trade.side, trade.price) for trade in found.trades[1:]] == [(Side.SELL, Decimal(105))]
+    assert ("LIMIT", "CANCELED") in script.orders
+
+
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000), count=st.integers(200, 500))
 def test_the_peak_of_equity_is_exact_though_it_is_watched_in_floats(seed: int, count: int) -> None:

@@ -109,6 +109,11 @@ class Account:
         """Whether `marks` lead into or out of a loss or drawdown limit, exactly as the gate would say."""
         return crosses_limit(self.state, marks)
 
+    def withdrawal(self, marks: Mapping[str, Mark], now_ns: int) -> tuple[CancelIntent, ...]:
+        """Cancels of what the live gate would withdraw at these marks: nothing where no limit is reached."""
+        found = gate.reached(self.state, marks)
+        return () if found is None else gate.withdrawal(self.state, found, now_ns=now_ns)
+
     # -- execution -----------------------------------------------------------------------------------------------
 
     def fill(

@@ -117,6 +117,8 @@ class Engine:
                 watch.roll_day(open_ns + step_ns, step_ns)
             if watch.held:
                 append(watch.equity(open_ns + step_ns))
+                if watch.breached:
+                    self._withdraw(open_ns + step_ns)
             else:
                 append(watch.cash)
             for lane, bar in moment:
@@ -167,6 +169,16 @@ class Engine:
                     self._cancel(verdict.intent, now_ns)
                 else:
                     self._run.denials[verdict.code.value] += 1
+            self._tell(changes, now_ns)
+
+    def _withdraw(self, now_ns: int) -> None:
+        """What the gate does where a limit is reached: orders that would raise the exposure go."""
+        while any(lane.orders for lane in self._lanes) and (intents := self._account.withdrawal(self._marks(), now_ns)):
+            self._watch.flush()
+            verdicts, changes = self._account.decide(intents, self._marks(), now_ns)
+            for verdict in verdicts:
+                if isinstance(verdict, CancelApproved):
+                    self._cancel(verdict.intent, now_ns)
             self._tell(changes, now_ns)
 
     def _cancel(self, intent: CancelIntent, now_ns: int) -> None:

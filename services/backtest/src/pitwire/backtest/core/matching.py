@@ -89,7 +89,7 @@ class Matcher:
         """What this candle does to the order; None: it goes on waiting."""
         open_ns = bar.open_time_ns
         if open_ns >= order.cancel_ns:
-            return Ended(order, End.CANCELED, "canceled by the strategy")
+            return Ended(order, End.CANCELED, "canceled on request")
         if open_ns < order.arrives_ns:
             return None
         first, order.is_new = order.is_new, False

@@ -28,7 +28,7 @@ class RiskWatch:
     """
 
     __slots__ = (
-        "_account", "_breached", "_lanes", "_pending", "_pending_ns", "breaches", "cash", "ceiling", "exposed", "floor",
+        "_account", "_lanes", "_pending", "_pending_ns", "breached", "breaches", "cash", "ceiling", "exposed", "floor",
         "held", "next_day_open_ns",
     )  # fmt: skip
 
@@ -37,7 +37,7 @@ class RiskWatch:
         self._lanes = lanes
         self._pending: dict[str, Mark] = {}
         self._pending_ns = 0
-        self._breached = False
+        self.breached = False
         self.breaches = 0
         self.exposed = 0
         self.held: list[tuple[Lane, float]] = []
@@ -61,7 +61,7 @@ class RiskWatch:
         self.flush()
         self._account.roll_day(self._marks(), now_ns)
         self.next_day_open_ns = (now_ns // DAY_NS + 1) * DAY_NS - step_ns
-        self._breached = False
+        self.breached = False
         self._set_bounds()
 
     def _near_limit(self, equity: float, now_ns: int) -> None:
@@ -74,8 +74,8 @@ class RiskWatch:
             else:
                 self._pending, self._pending_ns = marks, now_ns
                 self.ceiling = equity * (1 - DOUBT)
-        if equity < self.floor and not self._breached and self._account.crosses_limit(self._marks()):
-            self._breached = True
+        if equity < self.floor and not self.breached and self._account.crosses_limit(self._marks()):
+            self.breached = True
             self.breaches += 1
             self.floor = -NEVER
 
@@ -100,7 +100,7 @@ class RiskWatch:
         state = self._account.state
         limits, start, peak = state.limits, state.start_of_day_equity or ZERO, state.peak_equity or ZERO
         self.ceiling = float(peak) * (1 - DOUBT)
-        if limits is not None and not self._breached:
+        if limits is not None and not self.breached:
             loss = float(start) * (1 - float(limits.daily_loss_max_percent) / 100)
             drawdown = float(peak) * (1 - float(limits.drawdown_max_percent) / 100)
             self.floor = max(loss, drawdown) * (1 + DOUBT)

@@ -14,6 +14,7 @@ from pitwire.risk_gate.core.schedule import (
     quarantine_due,
     session_day,
 )
+from pitwire.risk_gate.core.withdrawal import reached, told, withdrawal
 
 __all__ = [
     "MARKET_COLLAR_PERCENT",
@@ -28,5 +29,8 @@ __all__ = [
     "metrics",
     "new_marks",
     "quarantine_due",
+    "reached",
     "session_day",
+    "told",
+    "withdrawal",
 ]

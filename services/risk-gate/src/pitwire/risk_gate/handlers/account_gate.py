@@ -27,6 +27,7 @@ from pitwire.common.shell import Shell
 from pitwire.common.snapshots import SnapshotStore
 from pitwire.risk_gate import core
 from pitwire.risk_gate.handlers.agreement import Agreement
+from pitwire.risk_gate.handlers.breaches import BreachDesk
 from pitwire.risk_gate.handlers.intent_queue import IntentQueue
 from pitwire.risk_gate.handlers.intents import intent_input, intent_life
 from pitwire.risk_gate.handlers.market import MarketView
@@ -76,6 +77,7 @@ class AccountGate:
         self._subject = subjects.ledger(state.account)
         self._writer = FencedWriter(service.bus, self._subject, self, on_refused=self._on_refused)
         self._intents = IntentQueue()
+        self._breaches = BreachDesk(self)
         self._deciding: list[core.IntentInput] = []
         self._intent_epoch = ""
         self._refused = False
@@ -265,7 +267,7 @@ class AccountGate:
         }
 
     async def work(self) -> None:
-        """Decides, marks and rolls the day for ever, in that order of urgency."""
+        """Rolls the day, withdraws at a breach, decides and marks for ever, in that order of urgency."""
         while not self.stopped:
             self._wake.clear()
             while await self._step():
@@ -281,7 +283,9 @@ class AccountGate:
         await self._publish_metrics()
         if self._ledger.ledger_no - self._snapshot_no >= SNAPSHOT_EVERY:
             await self.save_snapshot()
-        if await self.write(self._day) or await self._decide() or await self.write(self._quarantine):
+        if await self.write(self._day) or await self._breaches.act() or await self._decide():
+            return True
+        if await self.write(self._quarantine):
             return True
         if not await self.write(self._marks):
             return False
