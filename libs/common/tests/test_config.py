@@ -75,6 +75,11 @@ def test_reads_the_file_and_resolves_key_files_from_its_folder(tmp_path: Path) -
         ('account = "main"\ncapital', 'account = "other"\ncapital', "strategies.momentum.account"),
         ('instruments = ["BTC-USDT"]', "instruments = []", "venues.sim.instruments"),
         ('instruments = ["BTC-USDT"]', 'instruments = ["BTCUSDT"]', "venues.sim.instruments.0"),
+        (
+            'instruments = ["BTC-USDT.sim"]\n',
+            'instruments = ["BTC-USDT.sim", "ETH-EUR.sim"]\n',
+            "ETH-EUR.sim is quoted in EUR, and account main counts in USDT; add EUR-USDT of some venue",
+        ),
         ("[strategies.momentum]", "[strategies.manual]", "kept for orders of operators"),
         ("[venues.sim]", "[venues.sim", "is not TOML"),
         ('rest = "http://127.0.0.1:1"', 'rest = "ftp://x"', "venues.sim.rest"),

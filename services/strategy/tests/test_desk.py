@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pitwire.common.enums import DenialCode, Side
+from pitwire.common.enums import DenialCode, OrderType, Side
 from pitwire.common.errors import InvariantBroken
 from pitwire.common.fills import Fill
 from pitwire.common.instruments import InstrumentRegistry
@@ -18,7 +18,7 @@ from pitwire.common.schemas.market import Candle
 from pitwire.common.schemas.orders import OrderIntent
 from pitwire.common.testing.journal import BTC, START_NS, STRATEGY, Entry, Journal, order_intent
 from pitwire.common.testing.market import candle, definition
-from pitwire.strategy import Hold, Portfolio, Target
+from pitwire.strategy import Cancel, Hold, Order, Portfolio, Target
 from pitwire.strategy.core.desk import Desk, as_covered
 from pitwire.strategy.core.intents import EXPIRED_GRACE_NS
 from pitwire.strategy.core.making import Spec
@@ -142,6 +142,40 @@ def test_fills_and_orders_reach_their_own_strategy_when_they_are_booked() -> Non
     assert mine.seen[1:] == ["fill 1, holds 1", "order PENDING_NEW, working 0", "order FILLED, working 0"]
     assert theirs.seen == []
     assert "HOLD filled" in told(outputs)
+
+
+class Protective(Holder):
+    """Needs more history than there is; answers each fill with a stop, a cancel and a wish for more."""
+
+    history = 3
+
+    def on_fill(self, fill: Fill, portfolio: Portfolio) -> Any:
+        return [
+            Order(Side.SELL, fill.quantity, "stop", order_type=OrderType.STOP_LOSS, stop_price=Decimal(90)),
+            Cancel(fill.client_order_id, "rest"),
+            Order(Side.BUY, Decimal(1), "more"),
+        ]
+
+
+def test_while_warming_up_fills_are_told_and_only_exits_and_cancels_follow() -> None:
+    """An order of the life before fills: the position can be protected, and nothing is bought on half a history."""
+    journal = Journal()
+    journal.start()
+    verdict = journal.approve(order_intent(1, "BUY", "2"))
+    journal.submitting(verdict)
+    world = World(Protective(), journal=journal)
+    assert world.candle(0) == []
+    journal.fill(verdict, "1", "100")
+    journal.marks()
+    outputs = world.catch_up()
+    assert [type(intent).__name__ for intent in outputs.intents] == ["OrderIntent", "CancelIntent"]
+    assert getattr(outputs.intents[0], "side", None) is Side.SELL
+    assert told(outputs)[-1] == "HOLD more; no order: warming up with 1 of 3 candles, only exits and cancels pass"
+    world.candle(1)
+    world.candle(2)
+    journal.fill(verdict, "1", "100")
+    journal.marks()
+    assert [getattr(i, "side", None) for i in world.catch_up().intents] == [Side.SELL, None, Side.BUY]
 
 
 def test_each_strategy_has_its_own_sub_ledger() -> None:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from pitwire.common.errors import ConfigError
 from pitwire.common.ids import MANUAL_STRATEGY, content_hash, venue_of
+from pitwire.common.instruments import assets_of
 from pitwire.common.schemas.base import Asset, InstrumentRef, NonNegative, Positive, Symbol, Token
 from pitwire.common.schemas.limits import AccountLimits
 
@@ -87,11 +88,14 @@ class AccountConfig(Section):
 
 
 class StrategyConfig(Section):
-    """One running instance of a strategy with its own sub-ledger."""
+    """One running instance of a strategy with its own sub-ledger.
+
+    An instrument quoted in another currency than its account's needs the one that prices that currency beside it.
+    """
 
     type: str = Field(min_length=1, description="momentum, mean_reversion, or path/to/file.py:Class")
     account: Token = Field(description="one of `accounts`")
-    capital: Positive = Field(description="quote currency it sizes by")
+    capital: Positive = Field(description="it sizes by it, in the account's quote currency")
     instruments: tuple[InstrumentRef, ...] = Field(min_length=1, description="what it sees and trades, BTC-USDT.sim")
     interval: Token = Field(default="1m", description="of the candles it sees")
     intent_ttl_ms: int = Field(default=2_000, gt=0, le=60_000, description="an order undecided for so long is void")
@@ -119,6 +123,7 @@ class PitwireConfig(Section):
             _known(strategy.account, self.accounts, f"strategies.{name}.account")
             for instrument in strategy.instruments:
                 _known(venue_of(instrument), self.venues, f"strategies.{name}.instruments ({instrument})")
+            _convertible(strategy, self.accounts[strategy.account].quote, f"strategies.{name}.instruments")
         return self
 
     @property
@@ -141,6 +146,18 @@ def _known(name: str, section: Mapping[str, object], where: str) -> None:
     if name not in section:
         msg = f"{where}: {name!r} is not configured; known: {', '.join(sorted(section)) or 'none'}"
         raise ValueError(msg)
+
+
+def _convertible(strategy: StrategyConfig, currency: str, where: str) -> None:
+    """A strategy counts in its account's currency, so it must see the price of every other one it trades in."""
+    assets = {instrument: assets_of(instrument) for instrument in strategy.instruments}
+    for instrument, (_, quote) in assets.items():
+        if quote != currency and (quote, currency) not in assets.values():
+            msg = (
+                f"{where}: {instrument} is quoted in {quote}, and account {strategy.account} counts in {currency}; "
+                f"add {quote}-{currency} of some venue, which says what {quote} is worth"
+            )
+            raise ValueError(msg)
 
 
 def load_config(path: Path | None = None, *, environ: Mapping[str, str] | None = None) -> PitwireConfig:

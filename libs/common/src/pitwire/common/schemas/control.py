@@ -101,7 +101,7 @@ class DecisionTrace(Message):
     account: Token
     strategy: Token
     instrument_id: InstrumentRef
-    ts_event_ns: TimeNs
+    ts_event_ns: TimeNs = Field(description="market clock; the wall clock while the market has said nothing")
     signal: Token = Field(description="BUY SELL HOLD WARMING_UP")
     reason: Text
     values: dict[str, str] = Field(default_factory=dict)

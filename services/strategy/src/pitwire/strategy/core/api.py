@@ -13,6 +13,13 @@ A strategy is a class. Its constructor takes its parameters (`params`, a `Params
 
 Each answers with one decision, several, or none. A number `history` says how many closed candles per instrument it
 needs before its answers count. Without `on_start` history comes through `on_candle`; what that answers is not acted on.
+Until the history is there, answers to `on_candle` and ticks are not acted on and no timer runs. `on_fill` and
+`on_order` are told all the same, since an order may live on from before a restart: of their answers cancels and sells
+of what is held pass, so that a position can be protected or left; anything else waits.
+
+Timers run on the market clock, which moves with events: `on_timer` is called with the first candle, or tick that the
+strategy has a method for, at or after each full multiple of `timer_seconds`, once however many have passed, and never
+between events. So its resolution is that of the events: one candle where there are no ticks, as in a backtest.
 """
 
 from __future__ import annotations
@@ -103,12 +110,15 @@ class Portfolio(Protocol):
 
     @property
     def capital(self) -> Decimal:
-        """What it was given, in quote currency."""
+        """What it was given, in the account's quote currency."""
         ...
 
     @property
     def equity(self) -> Decimal:
-        """Capital + profit - fees, open positions at the newest price this strategy saw."""
+        """Capital + profit - fees in the account's quote currency, positions at the newest prices this strategy saw.
+
+        Profit in another currency, and a fee in a third asset, count from the first price of that asset on.
+        """
         ...
 
     @property
@@ -137,5 +147,8 @@ class Portfolio(Protocol):
         ...
 
     def quantity_for(self, instrument_id: str, value: Decimal, price: Decimal) -> Decimal:
-        """Base currency that `value` of quote currency buys at `price`, down to a lot; 0 below the minimum."""
+        """Base currency that `value` of the account's currency buys at `price`, down to a lot; 0 below the minimum.
+
+        `price` is the instrument's own; where its quote currency is another, `value` is converted, 0 without a price.
+        """
         ...

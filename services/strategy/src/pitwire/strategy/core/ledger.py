@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from pitwire.common import money
 from pitwire.common.enums import Side
-from pitwire.common.instruments import InstrumentRegistry, quantity_for, tradable_quantity
-from pitwire.common.money import ZERO
+from pitwire.common.instruments import InstrumentRegistry, assets_of, quantity_for, tradable_quantity
+from pitwire.common.money import ONE, ZERO
 from pitwire.common.order_state import OrderState
 from pitwire.common.portfolio import AccountView
 from pitwire.common.positions import Position
@@ -18,7 +18,11 @@ from pitwire.strategy.core.sizing import Holding
 
 
 class SubLedger:
-    """Implements `Portfolio`. `prices` are the newest this strategy saw, so the same events give the same equity."""
+    """Implements `Portfolio`. `prices` are the newest this strategy saw, so the same events give the same equity.
+
+    Capital and equity are in the account's quote currency. What is in another one is converted at the newest price of
+    the strategy's own instrument for it, which the configuration demands (`PitwireConfig`).
+    """
 
     def __init__(
         self,
@@ -37,6 +41,7 @@ class SubLedger:
         self._registry = registry
         self._intents = intents
         self.prices: dict[str, Decimal] = {}
+        self._foreign = {each: quote for each in instruments if (quote := assets_of(each)[1]) != account.quote}
         self._sellable: tuple[Position, Instrument, Decimal | None] | None = None
 
     @property
@@ -48,9 +53,25 @@ class SubLedger:
     def equity(self) -> Decimal:
         equity = self.capital
         for instrument_id in self._instruments:
-            pnl = self.position(instrument_id).total_pnl(self.prices.get(instrument_id))
+            position = self.position(instrument_id)
+            pnl = position.total_pnl(self.prices.get(instrument_id))
+            if self._foreign and instrument_id in self._foreign:
+                pnl = money.product(pnl, self.rate(self._foreign[instrument_id]) or ZERO)
+            for asset, paid in position.other_fees:
+                pnl = money.difference(pnl, money.product(paid, self.rate(asset) or ZERO))
             equity = money.total(equity, pnl)
         return equity
+
+    def rate(self, asset: str) -> Decimal | None:
+        """What one unit is worth in the account's quote currency; None where no price says.
+
+        By the newest price of an own instrument, else (a fee in a third asset) as the account's ledger last recorded.
+        """
+        if asset == self._account.quote:
+            return ONE
+        wanted = asset, self._account.quote
+        own = (self.prices.get(each) for each in self._instruments if assets_of(each) == wanted)
+        return next((price for price in own if price is not None), None) or self._account.wealth.rate(asset)
 
     @property
     def instruments(self) -> Sequence[str]:
@@ -109,7 +130,14 @@ class SubLedger:
 
     def quantity_for(self, instrument_id: str, value: Decimal, price: Decimal) -> Decimal:
         instrument = self._registry.get(instrument_id)
-        return ZERO if instrument is None else quantity_for(instrument, value=value, price=price)
+        if instrument is None:
+            return ZERO
+        if self._foreign and instrument_id in self._foreign:
+            rate = self.rate(self._foreign[instrument_id])
+            if rate is None:
+                return ZERO
+            value = money.ratio(value, rate)
+        return quantity_for(instrument, value=value, price=price)
 
     def holding(self, instrument_id: str) -> Holding:
         return Holding(

@@ -47,8 +47,13 @@ class IntentMaker:
         self._account = account
         self._intents = intents
 
-    def make(self, wish: Target | Order | Cancel, instrument_id: str, cause: Cause) -> Intent | NotMade:
-        """The next intent, already in the book of undecided ones. Raises what a nonsensical wish raises."""
+    def make(
+        self, wish: Target | Order | Cancel, instrument_id: str, cause: Cause, *, warmth: str = ""
+    ) -> Intent | NotMade:
+        """The next intent, already in the book of undecided ones. Raises what a nonsensical wish raises.
+
+        `warmth` says how much of the history is there while it is too little: only cancels and exits pass.
+        """
         if self._intents.is_full:
             return NotMade(f"{UNDECIDED_MAX} intents wait for the gate's answer")
         if isinstance(wish, Cancel):
@@ -56,12 +61,12 @@ class IntentMaker:
                 **self._stamp(wish.reason, cause), orig_client_order_id=wish.client_order_id
             )
         else:
-            made = self._order(wish, instrument_id, cause)
+            made = self._order(wish, instrument_id, cause, warmth)
         if not isinstance(made, NotMade):
             self._intents.add(made)
         return made
 
-    def _order(self, wish: Target | Order, instrument_id: str, cause: Cause) -> OrderIntent | NotMade:
+    def _order(self, wish: Target | Order, instrument_id: str, cause: Cause, warmth: str) -> OrderIntent | NotMade:
         if instrument_id not in self._spec.instruments:
             return NotMade(f"{instrument_id} is not among the instruments of this strategy")
         instrument = self._ledger.instrument(instrument_id)
@@ -77,7 +82,7 @@ class IntentMaker:
             sized = fitting(wish.side, wish.quantity, instrument, shape.limit_price or shape.stop_price or price)
         if isinstance(sized, TooSmall):
             return NotMade(sized.reason)
-        barred = self._barred(sized, instrument_id)
+        barred = self._barred(sized, instrument_id, warmth)
         if barred:
             return NotMade(barred)
         return OrderIntent(
@@ -93,14 +98,16 @@ class IntentMaker:
             reduce_only=shape.reduce_only,
         )
 
-    def _barred(self, sized: Sized, instrument_id: str) -> str:
-        """What forbids this order now by the ledger; sells of what is held are reductions and pass all but HALTED."""
+    def _barred(self, sized: Sized, instrument_id: str, warmth: str) -> str:
+        """What forbids this order now; sells of what is held are reductions and pass all but HALTED."""
         spec = self._spec
         state, halts = self._account.halts.state_for(spec.account, spec.name, venue_of(instrument_id), instrument_id)
         if state is TradingState.HALTED:
             return f"trading is halted by {', '.join(halts[:5])}"
         if sized.side is Side.SELL and sized.quantity <= self._ledger.holding(instrument_id).sellable:
             return ""
+        if warmth:
+            return f"warming up with {warmth}, only exits and cancels pass"
         if state is TradingState.REDUCING:
             return f"only reductions may pass, by {', '.join(halts[:5])}"
         own = self._account.strategy(spec.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from itertools import islice
 from typing import Any, Final
@@ -90,6 +91,8 @@ class Runner:
         else:
             for candle in usable:
                 self._ask("on_candle", (candle,), outputs)
+        if usable:
+            cause = replace(cause, ts_event_ns=usable[-1].close_time_ns)
         for instrument_id in self.spec.instruments:
             if self._is_warming_up(instrument_id):
                 self._tell(instrument_id, WARMING_UP, self._warmth(instrument_id), cause, outputs)
@@ -154,38 +157,39 @@ class Runner:
         return outputs
 
     def on_tick(self, tick: Quote | Trade | OrderBook, cause: Cause) -> Outputs:
-        """A quote, a trade or a book that changed; only fresh ones of quality OK are shown."""
+        """A quote, a trade or a book that changed; only fresh ones of quality OK are shown, to who has a method for it.
+
+        Others do not see its price either: what a strategy does must not depend on who else runs in its process.
+        """
         outputs = Outputs()
         instrument_id = tick.instrument_id
         if instrument_id not in self._seen or tick.quality is not DataQuality.OK:
             return outputs
         if cause.now_ns - tick.ts_recv_ns > TICK_AGE_MAX_NS:
             return outputs
+        event = "on_quote" if isinstance(tick, Quote) else "on_trade" if isinstance(tick, Trade) else "on_book"
+        if not self.wants(event):
+            return outputs
         if isinstance(tick, Quote):
-            event = "on_quote"
             self.portfolio.prices[instrument_id] = tick.mid_price
         elif isinstance(tick, Trade):
-            event = "on_trade"
             self.portfolio.prices[instrument_id] = tick.last_price
-        else:
-            event = "on_book"
         decisions = self._ask(event, (tick,), outputs)
         if not self._is_warming_up(instrument_id):
             self._act(decisions, instrument_id, cause, outputs, once=True)
             self._on_time_passed(tick.ts_event_ns, cause, outputs)
-        elif self.wants(event):
+        else:
             self._tell(instrument_id, WARMING_UP, self._warmth(instrument_id), cause, outputs, once=True)
         return outputs
 
     def on_changes(self, changes: Changes, cause: Cause) -> Outputs:
-        """What the ledger booked: own fills and own orders."""
+        """What the ledger booked: own fills and own orders. While warming up only exits and cancels follow."""
         outputs = Outputs()
-        for fill in changes.fills if self.wants("on_fill") else ():
-            if fill.strategy == self.spec.name:
-                self._act(self._ask("on_fill", (fill,), outputs), fill.instrument_id, cause, outputs)
-        for order in changes.orders if self.wants("on_order") else ():
-            if order.strategy == self.spec.name:
-                self._act(self._ask("on_order", (order,), outputs), order.instrument_id, cause, outputs)
+        told = [("on_fill", fill) for fill in changes.fills] + [("on_order", order) for order in changes.orders]
+        for event, what in told:
+            if what.strategy == self.spec.name and self.wants(event):
+                warmth = self._warmth(what.instrument_id) if self._is_warming_up(what.instrument_id) else ""
+                self._act(self._ask(event, (what,), outputs), what.instrument_id, cause, outputs, warmth=warmth)
         return outputs
 
     def on_verdict(self, verdict: Verdict, cause: Cause) -> Outputs:
@@ -229,7 +233,14 @@ class Runner:
             return ()
 
     def _act(
-        self, decisions: Iterable[Decision], instrument_id: str, cause: Cause, outputs: Outputs, *, once: bool = False
+        self,
+        decisions: Iterable[Decision],
+        instrument_id: str,
+        cause: Cause,
+        outputs: Outputs,
+        *,
+        once: bool = False,
+        warmth: str = "",
     ) -> None:
         """`once`: ticks come by the thousand, so a reason to hold is told when it begins, not with each of them."""
         for decision in decisions:
@@ -238,7 +249,7 @@ class Runner:
                 self._tell(place, HOLD, decision.reason, cause, outputs, values=decision.values, once=once)
                 continue
             try:
-                made = self._maker.make(decision, place, cause)
+                made = self._maker.make(decision, place, cause, warmth=warmth)
             except Exception as error:  # noqa: BLE001 - as above: a wish that cannot be written down
                 self._quarantine(f"{type(decision).__name__} cannot be made: {type(error).__name__}: {error}", outputs)
                 return
@@ -308,7 +319,7 @@ class Runner:
     # -- reasons -------------------------------------------------------------------------------------------------
 
     def _is_warming_up(self, instrument_id: str) -> bool:
-        return self._seen[instrument_id] < self._history
+        return self._seen.get(instrument_id, self._history) < self._history
 
     def _warmth(self, instrument_id: str) -> str:
         return f"{self._seen[instrument_id]} of {self._history} candles"
@@ -336,7 +347,7 @@ class Runner:
                 account=self.spec.account,
                 strategy=self.spec.name,
                 instrument_id=place or self.spec.instruments[0],
-                ts_event_ns=cause.ts_event_ns,
+                ts_event_ns=cause.ts_event_ns or cause.now_ns,
                 signal=signal,
                 reason=reason[:TEXT_MAX],
                 values={name: shown(value) for name, value in (values or {}).items()},
