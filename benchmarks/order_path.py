@@ -64,6 +64,7 @@ capital = {{ USDT = "100000" }}
 order_value_max = "10000"
 position_value_max = "90000"
 open_positions_max = 5
+orders_per_minute_max = 1000000
 daily_loss_max_percent = "50"
 drawdown_max_percent = "50"
 instruments_allowed = ["BTC-USDT.sim"]

@@ -77,6 +77,9 @@ def limits(**changed: Any) -> AccountLimits:
         "daily_loss_max_percent": Decimal(100),
         "drawdown_max_percent": Decimal(100),
         "instruments_allowed": (BTC, "ETH-USDT.sim"),
+        "price_collar_percent": Decimal(100),
+        "orders_per_minute_max": 1_000_000,
+        "strategy_exposure_max_percent": Decimal(1_000_000),
     }
     return AccountLimits(**(wide | changed))
 

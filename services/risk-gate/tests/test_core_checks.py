@@ -9,8 +9,10 @@ import pytest
 from pydantic import ValidationError
 
 from pitwire.common.enums import DenialCode
+from pitwire.common.portfolio import AccountState
 from pitwire.common.schemas.limits import AccountLimits
-from pitwire.common.testing.journal import BTC, ETH, Journal, limits
+from pitwire.common.testing.journal import BTC, ETH, START_NS, STRATEGY, Journal, limits
+from pitwire.common.testing.market import MINUTE_NS
 from pitwire.risk_gate.core.checks import CHECKS, breach
 
 D = Decimal
@@ -161,6 +163,111 @@ def test_a_sell_needs_the_coins_in_its_venue_account(desk: Any) -> None:
     assert desk.outcome("SELL", "1.5", limit_price="100") == "OK"
 
 
+COLLAR = """
+# price_collar_percent 5, mark 100: a limit may be 5 through the mark, and any distance away from it
+BUY 1@105                                 -> OK
+BUY 1@105.01                              -> PRICE_COLLAR_EXCEEDED 105 105.01
+BUY 1@50                                  -> OK
+hold 1; SELL 1@95                         -> OK
+hold 1; SELL 1@94.99                      -> PRICE_COLLAR_EXCEEDED 95 94.99
+hold 1; SELL 1@200                        -> OK
+hold 1; mark 120; SELL 1@100              -> PRICE_COLLAR_EXCEEDED 114 100
+# without a price there is nothing to mistype
+hold 1; mark 120; SELL 1                  -> OK
+"""
+
+
+@pytest.mark.parametrize(("words", "expected"), rows(COLLAR))
+def test_a_limit_price_far_through_the_mark_is_a_mistake(new_desk: Any, words: str, expected: str) -> None:
+    """S-24, R-2."""
+    assert new_desk(price_collar_percent=D(5)).play(words) == expected
+
+
+def test_the_limit_of_a_stop_order_is_measured_from_its_stop(new_desk: Any) -> None:
+    """A stop far below the mark is no mistake, a limit far below its stop is."""
+    desk = new_desk(price_collar_percent=D(5))
+    desk.hold("2")
+    stop = {"order_type": "STOP_LOSS_LIMIT", "stop_price": "80"}
+    assert desk.outcome("SELL", "1", limit_price="76", **stop) == "OK"
+    assert desk.outcome("SELL", "1", limit_price="75.99", **stop) == "PRICE_COLLAR_EXCEEDED 76 75.99"
+
+
+CONCENTRATION = """
+# concentration_max_percent 1 of 100,000: ten units of one instrument at 100
+BUY 10@100                          -> OK
+BUY 10.001@100                      -> CONCENTRATION_EXCEEDED 1 1.0001
+hold 6; BUY 4.001@100               -> CONCENTRATION_EXCEEDED 1 1.0001
+hold 6; work BUY 4@100; BUY 0.1@100 -> CONCENTRATION_EXCEEDED 1 1.01
+hold 10 eth; BUY 10@100             -> OK
+hold 10; mark 150; SELL 1@150       -> OK
+"""
+
+
+@pytest.mark.parametrize(("words", "expected"), rows(CONCENTRATION))
+def test_one_instrument_is_a_bounded_share_of_equity(new_desk: Any, words: str, expected: str) -> None:
+    """S-24, R-9."""
+    assert new_desk(concentration_max_percent=D(1)).play(words) == expected
+
+
+STRATEGY_EXPOSURE = """
+# strategy_exposure_max_percent 100 of the 1,000 that `reversion` has
+BUY 10@100 by reversion                                          -> OK
+BUY 10.001@100 by reversion                                      -> STRATEGY_EXPOSURE_EXCEEDED 1000 1000.1
+BUY 10@100.01 by reversion                                       -> STRATEGY_EXPOSURE_EXCEEDED 1000 1000.1
+# over all its instruments, with what works
+hold 8 by reversion; work BUY 1@100 eth by reversion; BUY 1@100 sol by reversion -> OK
+hold 8 by reversion; work BUY 1@100 eth by reversion; BUY 2@100 sol by reversion -> STRATEGY_EXPOSURE_EXCEEDED 1000 1100
+hold 6 by reversion; mark 150; BUY 1@100 eth by reversion        -> OK
+hold 6 by reversion; mark 150; BUY 1.001@100 eth by reversion    -> STRATEGY_EXPOSURE_EXCEEDED 1000 1000.1
+# nobody else's positions are in it, and it can always leave
+hold 200; BUY 10@100 by reversion                                -> OK
+hold 10 by reversion; mark 150; SELL 1@150 by reversion          -> OK
+"""
+
+
+@pytest.mark.parametrize(("words", "expected"), rows(STRATEGY_EXPOSURE))
+def test_a_strategy_holds_no_more_than_its_share_of_its_capital(new_desk: Any, words: str, expected: str) -> None:
+    """S-24, R-8: per strategy."""
+    assert new_desk(strategy_exposure_max_percent=D(100)).play(words) == expected
+
+
+def test_orders_of_a_strategy_in_one_batch_count_against_its_exposure_and_rate(new_desk: Any) -> None:
+    desk = new_desk(strategy_exposure_max_percent=D(100), orders_per_minute_max=3)
+    buys = [desk.intent("BUY", quantity, limit_price="100", strategy="reversion") for quantity in ("6", "5", "4")]
+    codes = [getattr(verdict, "code", "OK") for verdict in desk.ask_all(*buys)]
+    assert codes == ["OK", "STRATEGY_EXPOSURE_EXCEEDED", "OK"]
+    many = [desk.intent("BUY", "1", limit_price="100") for _ in range(4)]
+    codes = [getattr(verdict, "code", "OK") for verdict in desk.ask_all(*many)]
+    assert codes == ["OK", "OK", "OK", "ORDER_RATE_EXCEEDED"]
+
+
+RATE = """
+# orders_per_minute_max 2, of each strategy; exits pass, and count
+work BUY 1@100; BUY 1@100                                       -> OK
+work BUY 1@100; work BUY 1@100; BUY 1@100                       -> ORDER_RATE_EXCEEDED 2 3
+work BUY 1@100; work BUY 1@100; BUY 1@100 by reversion          -> OK
+hold 1; work BUY 1@100; SELL 1@100                              -> OK
+hold 1; work SELL 1@100; BUY 1@100                              -> ORDER_RATE_EXCEEDED 2 3
+"""
+
+
+@pytest.mark.parametrize(("words", "expected"), rows(RATE))
+def test_a_strategy_that_runs_wild_is_slowed_and_its_exits_are_not(new_desk: Any, words: str, expected: str) -> None:
+    """S-24, R-3."""
+    assert new_desk(orders_per_minute_max=2).play(words) == expected
+
+
+def test_the_rate_of_orders_runs_on_the_market_clock_and_survives_a_restart(new_desk: Any) -> None:
+    desk = new_desk(orders_per_minute_max=1)
+    desk.journal.ts_market_ns = desk.ts_market_ns = START_NS // MINUTE_NS * MINUTE_NS
+    desk.work("BUY", "1", limit_price="100")
+    assert AccountState.restore(desk.state.snapshot()).strategy(STRATEGY).orders_at(desk.ts_market_ns) == 1
+    desk.ts_market_ns += MINUTE_NS - 1
+    assert desk.outcome("BUY", "1", limit_price="100") == "ORDER_RATE_EXCEEDED 1 2"
+    desk.ts_market_ns += 1
+    assert desk.outcome("BUY", "1", limit_price="100") == "OK"
+
+
 LOSS = """
 # 100,000 at the start of the day, 5 percent: at 5,000 it is used up
 hold 200; mark 75.01; BUY 0.1@75                 -> OK
@@ -226,7 +333,14 @@ def test_a_limit_that_makes_no_sense_is_refused_by_name(name: str, nonsense: obj
         AccountLimits.model_validate(raw | {name: nonsense})
 
 
-@pytest.mark.parametrize("name", [n for n in AccountLimits.model_fields if n.endswith("_percent")])
+OVER_ALL = {"strategy_exposure_max_percent"}
+"""Of a strategy's capital: profits may be put to work too."""
+
+
+PERCENTAGES = [name for name in AccountLimits.model_fields if name.endswith("_percent") and name not in OVER_ALL]
+
+
+@pytest.mark.parametrize("name", PERCENTAGES)
 def test_a_percentage_of_more_than_all_is_refused_by_name(name: str) -> None:
     """S-27: a loss limit of 101 percent would never be reached."""
     raw = limits().model_dump(mode="json")
@@ -242,4 +356,4 @@ def test_no_limit_of_money_has_a_default() -> None:
 
 
 def test_every_check_has_its_own_place() -> None:
-    assert len(CHECKS) == len(set(CHECKS)) == 12
+    assert len(CHECKS) == len(set(CHECKS)) == 16

@@ -210,6 +210,30 @@ class OpenPositionsExceeded(LimitExceeded):
     code = DenialCode.OPEN_POSITIONS_EXCEEDED
 
 
+class PriceCollarExceeded(LimitExceeded):
+    """The limit price is further through the mark than `price_collar_percent`: a mistyped price, or an old one."""
+
+    code = DenialCode.PRICE_COLLAR_EXCEEDED
+
+
+class ConcentrationExceeded(LimitExceeded):
+    """One instrument could become more than `concentration_max_percent` of equity."""
+
+    code = DenialCode.CONCENTRATION_EXCEEDED
+
+
+class StrategyExposureExceeded(LimitExceeded):
+    """The strategy could hold more than `strategy_exposure_max_percent` of its capital."""
+
+    code = DenialCode.STRATEGY_EXPOSURE_EXCEEDED
+
+
+class OrderRateExceeded(LimitExceeded):
+    """The strategy had `orders_per_minute_max` orders approved in this minute of the market clock."""
+
+    code = DenialCode.ORDER_RATE_EXCEEDED
+
+
 class DailyLossExceeded(LimitExceeded):
     """Today's loss reached `daily_loss_max_percent` of the equity the day began with."""
 

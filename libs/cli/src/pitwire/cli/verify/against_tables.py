@@ -18,7 +18,8 @@ from pitwire.common.schemas.ledger import Approved, Denied, Verdict
 NUMERIC = "numeric"
 LIMITS = (
     "limits_version", "order_value_max", "position_value_max", "open_positions_max", "daily_loss_max_percent",
-    "drawdown_max_percent", "mark_age_max_ms",
+    "drawdown_max_percent", "mark_age_max_ms", "price_collar_percent", "orders_per_minute_max",
+    "concentration_max_percent", "strategy_exposure_max_percent",
 )  # fmt: skip
 
 

@@ -23,6 +23,15 @@ from pitwire.common.schemas.limits import AccountLimits
 FIGURES: Final = ("equity", "cash", "start_of_day_equity", "peak_equity", "daily_pnl", "daily_loss_remaining")
 """What the account stands at, of the newest risk metrics; null where nobody has reported yet."""
 
+PER_ORDER: Final = (
+    "price_collar_percent",
+    "orders_per_minute_max",
+    "concentration_max_percent",
+    "strategy_exposure_max_percent",
+    "mark_age_max_ms",
+)
+"""Limits that are looked at with each order; there is no figure of the account beside them."""
+
 APPLIED: Final = "select distinct on (account) * from limits order by account, oms_sequence desc"
 
 
@@ -60,6 +69,7 @@ def limits_document(
         _limit("open_positions_max", limits.open_positions_max, metrics and metrics.open_positions),
         _limit("daily_loss_max_percent", limits.daily_loss_max_percent, metrics and daily_loss_percent(metrics)),
         _limit("drawdown_max_percent", limits.drawdown_max_percent, metrics and metrics.drawdown_percent),
+        *(_limit(name, getattr(limits, name), None) for name in PER_ORDER),
     ]
     return {
         "account": name,

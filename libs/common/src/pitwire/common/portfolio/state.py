@@ -182,11 +182,11 @@ class AccountState(AccountView):
             strategy.malformed = strategy.malformed + 1 if unreadable else 0
             if isinstance(verdict, CancelApproved):
                 self._orders.request_cancel(verdict.intent.orig_client_order_id, changes)
-            elif isinstance(verdict, Approved) and not self._orders.approve(
-                verdict, ts_ns=event.ts_ns, changes=changes
-            ):
-                msg = f"{verdict.client_order_id} of {self.account} is approved twice"
-                raise InvariantBroken(msg)
+            elif isinstance(verdict, Approved):
+                strategy.count_order(event.ts_market_ns)
+                if not self._orders.approve(verdict, ts_ns=event.ts_ns, changes=changes):
+                    msg = f"{verdict.client_order_id} of {self.account} is approved twice"
+                    raise InvariantBroken(msg)
 
     def _mark(self, marks: Iterable[Mark], ts_market_ns: int) -> None:
         self._rebase(self._holdings.set_marks(marks))
@@ -232,7 +232,15 @@ class AccountState(AccountView):
             "holdings": self._holdings.snapshot(),
             "orders": self._orders.snapshot(),
             "strategies": {
-                name: [_text(s.capital), s.paused, s.pause_reason, s.last_intent_no, s.malformed]
+                name: [
+                    _text(s.capital),
+                    s.paused,
+                    s.pause_reason,
+                    s.last_intent_no,
+                    s.malformed,
+                    s.minute,
+                    s.orders_in_minute,
+                ]
                 for name, s in strategies
             },
         }
@@ -259,8 +267,8 @@ class AccountState(AccountView):
         state.halts = Halts.restore(data["halts"])
         state._holdings = Holdings.restore(state.quote, data["holdings"])
         state._orders = Orders.restore(data["orders"])
-        for name, (capital, paused, pause_reason, last_intent_no, malformed) in data["strategies"].items():
-            state._strategies[name] = StrategyState(_number(capital), paused, pause_reason, last_intent_no, malformed)
+        for name, (capital, *rest) in data["strategies"].items():
+            state._strategies[name] = StrategyState(_number(capital), *rest)
         return state
 
     def state_hash(self) -> str:

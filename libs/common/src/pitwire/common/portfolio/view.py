@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from pitwire.common.accounting import Book, Statement
 from pitwire.common.enums import ExecType, Side
@@ -21,20 +22,36 @@ from pitwire.common.positions import Position
 from pitwire.common.schemas.execution import AlgoStep, ExecReport, NotSent, Submitting
 from pitwire.common.schemas.ledger import Cursors, Halt, LeaderChanged, Resume
 from pitwire.common.schemas.limits import AccountLimits
+from pitwire.common.units import NS_PER_S
 
+NS_PER_MINUTE: Final = 60 * NS_PER_S
 CoveredEvent = Submitting | NotSent | ExecReport | AlgoStep | LeaderChanged | Halt | Resume
 """What waits for a ledger record that covers it."""
 
 
 @dataclass(slots=True)
 class StrategyState:
-    """What the ledger says of one strategy; `malformed` counts unreadable intents in a row."""
+    """What the ledger says of one strategy; `malformed` counts unreadable intents in a row.
+
+    `orders_in_minute` are its orders approved in `minute` of the market clock, counted from 1970.
+    """
 
     capital: Decimal | None = None
     paused: bool = False
     pause_reason: str = ""
     last_intent_no: int = 0
     malformed: int = 0
+    minute: int = 0
+    orders_in_minute: int = 0
+
+    def count_order(self, ts_market_ns: int) -> None:
+        """One more approved order."""
+        self.orders_in_minute = self.orders_at(ts_market_ns) + 1
+        self.minute = ts_market_ns // NS_PER_MINUTE
+
+    def orders_at(self, ts_market_ns: int) -> int:
+        """Orders approved so far in the minute of this market time."""
+        return self.orders_in_minute if self.minute == ts_market_ns // NS_PER_MINUTE else 0
 
     @property
     def is_registered(self) -> bool:

@@ -45,6 +45,8 @@ CONFIG: Final = PitwireConfig.model_validate(
                     "daily_loss_max_percent": "5",
                     "drawdown_max_percent": "15",
                     "instruments_allowed": [BTC],
+                    "price_collar_percent": "100",
+                    "orders_per_minute_max": 1_000_000,
                 },
             }
         },

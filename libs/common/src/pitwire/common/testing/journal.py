@@ -62,6 +62,9 @@ def limits(**changed: Any) -> AccountLimits:
         "daily_loss_max_percent": Decimal(5),
         "drawdown_max_percent": Decimal(10),
         "instruments_allowed": (BTC, ETH),
+        "price_collar_percent": Decimal(100),
+        "orders_per_minute_max": 1_000_000,
+        "strategy_exposure_max_percent": Decimal(1_000_000),
     }
     return AccountLimits(**(base | changed))
 

@@ -18,6 +18,9 @@ from pitwire.strategy.core.making import Spec
 UNBOUND: Final = Decimal(1_000)
 """Times the capital: limits that a job does not set are so wide that they never bind."""
 
+ORDERS_UNBOUND: Final = 1_000_000_000
+"""Orders in a minute, where a job sets no limits."""
+
 MARK_AGE_STEPS: Final = 2
 """A mark is at most so many candles old before it is stale, however long they are."""
 
@@ -67,6 +70,9 @@ def _limits(job: Job, candles: Sequence[Candles]) -> AccountLimits:
             "open_positions_max": len(candles),
             "daily_loss_max_percent": Decimal(100),
             "drawdown_max_percent": Decimal(100),
+            "price_collar_percent": Decimal(100),
+            "orders_per_minute_max": ORDERS_UNBOUND,
+            "strategy_exposure_max_percent": UNBOUND * 100,
         }
     )
     age_ms = max(int(values.get("mark_age_max_ms", 0)), MARK_AGE_STEPS * step_ms, 1)

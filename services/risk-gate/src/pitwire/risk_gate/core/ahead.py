@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from pitwire.common.enums import Side
-from pitwire.common.instruments import InstrumentRegistry, is_dust
+from pitwire.common.instruments import InstrumentRegistry, assets_of, is_dust
 from pitwire.common.money import ZERO
 from pitwire.common.portfolio import AccountState
 from pitwire.common.portfolio.holdings import Marks
@@ -37,6 +37,7 @@ class Ahead:
         self._by_strategy: dict[tuple[str, str, Side], Decimal] = {}
         self._reserved: dict[tuple[str, str], Decimal] = {}
         self._owner: dict[str, str] = {}
+        self._approved: dict[str, int] = {}
 
     def last_intent_no(self, strategy: str) -> int:
         return max(self.state.last_intent_no(strategy), self._intent_no.get(strategy, 0))
@@ -53,6 +54,7 @@ class Ahead:
         _add(self._by_strategy, (intent.strategy, *place), held.quantity)
         _add(self._reserved, (approved.venue_account, held.asset), held.amount)
         self._owner[approved.client_order_id] = intent.strategy
+        self._approved[intent.strategy] = self._approved.get(intent.strategy, 0) + 1
 
     def open(self, instrument_id: str, side: Side) -> Open:
         working = self.state.exposure.working(instrument_id, side)
@@ -62,6 +64,24 @@ class Ahead:
     def open_of_strategy(self, strategy: str, instrument_id: str, side: Side) -> Decimal:
         place = (strategy, instrument_id, side)
         return self.state.exposure.of_strategy(*place) + self._by_strategy.get(place, ZERO)
+
+    def orders_at(self, strategy: str, ts_market_ns: int) -> int:
+        """Orders of the strategy approved so far in the minute of this market time."""
+        return self.state.strategy(strategy).orders_at(ts_market_ns) + self._approved.get(strategy, 0)
+
+    def long_of_strategy(self, strategy: str, marks: Marks) -> Decimal:
+        """What the strategy holds and may still buy, at the marks, in the account's quote currency."""
+        wealth, value = self.state.wealth, ZERO
+        held = wealth.by_strategy.get(strategy, {})
+        bought = {name for owner, name, side in self._by_strategy if owner == strategy and side is Side.BUY}
+        for name in dict.fromkeys((*held, *self.state.exposure.instruments, *sorted(bought))):
+            if name in held:
+                value += max(wealth.worth(held[name], marks), ZERO)
+            buys = self.open_of_strategy(strategy, name, Side.BUY)
+            if buys:
+                price, rate = wealth.mark_price(name, marks), wealth.rate(assets_of(name)[1], marks)
+                value += buys * (price or ZERO) * (rate or ZERO)
+        return value
 
     def available(self, venue_account: str, asset: str) -> Decimal:
         return self.state.available(venue_account, asset) - self._reserved.get((venue_account, asset), ZERO)

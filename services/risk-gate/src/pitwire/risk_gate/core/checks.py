@@ -1,9 +1,9 @@
 """The checks of an order, in the order in which they are asked: the first no is the answer.
 
 A *reduction* lowers the position of the restricted scope even if every open close fills first. It passes what is there
-to stop risk from growing: REDUCING halts, pauses, the restricted list, stale marks, order value, loss and drawdown.
-Only HALTED, the venue's own rules and what the account really has stop it. What must stay within a limit may equal it;
-a loss or drawdown that reaches its limit has used it up.
+to stop risk from growing: REDUCING halts, pauses, the restricted list, stale marks, order value, loss, drawdown, rate.
+Only HALTED, the venue's own rules, a price that must be a mistake and what the account really has stop it. What must
+stay within a limit may equal it; a loss or drawdown that reaches its limit has used it up.
 """
 
 from __future__ import annotations
@@ -88,6 +88,20 @@ def _needed_marks(q: Question) -> Iterator[str]:
             yield name
 
 
+def price_collar(q: Question) -> Refusal | None:
+    """No limit price is far through the mark, whatever the order does; a stop order's is measured from its stop."""
+    price = q.intent.limit_price
+    if price is None:
+        return None
+    reference = q.intent.stop_price or q.mark_price
+    room = percent_of(reference, q.limits.price_collar_percent)
+    buys = q.intent.side is Side.BUY
+    bound = reference + room if buys else reference - room
+    if price > bound if buys else price < bound:
+        return refusals.PriceCollarExceeded(f"limit price against {reference}", bound, price)
+    return None
+
+
 def only_reduces(q: Question) -> Refusal | None:
     """`reduce_only` is a promise to lower the strategy's own position."""
     if q.intent.reduce_only and not q.reduces_strategy:
@@ -124,19 +138,55 @@ def order_value(q: Question) -> Refusal | None:
 
 
 def position_size(q: Question) -> Refusal | None:
-    """|position| if every open order of this side fills, and this one: at the mark or at worst prices, the higher."""
-    net = q.state.net_position(q.intent.instrument_id).quantity
-    towards = net if q.intent.side is Side.BUY else net.copy_negate()
-    working, quantity = q.open_on_side, q.intent.quantity
-    if towards + working.quantity + quantity <= ZERO:
-        return None
-    at_mark = (towards + working.quantity + quantity) * q.mark_price
-    at_worst = towards * q.mark_price + working.value + quantity * q.worst_price
-    value = max(at_mark, at_worst) * q.rate
+    """|position| if every open order of this side fills, and this one."""
+    value = _position_value(q)
     if value > q.limits.position_value_max:
         detail = f"{q.intent.instrument_id} with all open orders filled"
         return refusals.PositionSizeExceeded(detail, q.limits.position_value_max, value)
     return None
+
+
+def _position_value(q: Question) -> Decimal:
+    """At the mark or at worst prices, the higher; nothing where this side can only lower the position."""
+    net = q.state.net_position(q.intent.instrument_id).quantity
+    towards = net if q.intent.side is Side.BUY else net.copy_negate()
+    working, quantity = q.open_on_side, q.intent.quantity
+    if towards + working.quantity + quantity <= ZERO:
+        return ZERO
+    at_mark = (towards + working.quantity + quantity) * q.mark_price
+    at_worst = towards * q.mark_price + working.value + quantity * q.worst_price
+    return max(at_mark, at_worst) * q.rate
+
+
+def concentration(q: Question) -> Refusal | None:
+    """The same value as a share of equity: one instrument is not everything."""
+    value, equity = _position_value(q), q.ahead.equity
+    if value * HUNDRED <= q.limits.concentration_max_percent * equity or value <= ZERO:
+        return None
+    observed = ratio(value * HUNDRED, equity) if equity > ZERO else HUNDRED
+    detail = f"percent of equity {equity} in {q.intent.instrument_id} with all open orders filled"
+    return refusals.ConcentrationExceeded(detail, q.limits.concentration_max_percent, observed)
+
+
+def strategy_exposure(q: Question) -> Refusal | None:
+    """What the strategy holds and may still buy, this order at its worst price; no limit without capital of its own."""
+    capital = q.state.strategy_capital(q.intent.strategy)
+    if q.intent.side is not Side.BUY or not capital:
+        return None
+    limit = percent_of(capital, q.limits.strategy_exposure_max_percent)
+    value = q.ahead.long_of_strategy(q.intent.strategy, q.context.marks) + q.order_value
+    if value > limit:
+        return refusals.StrategyExposureExceeded(f"{q.intent.strategy} with all its buys filled", limit, value)
+    return None
+
+
+def order_rate(q: Question) -> Refusal | None:
+    """Orders of one strategy in a minute of the market clock: one that runs wild is slowed, its exits are not."""
+    approved = q.ahead.orders_at(q.intent.strategy, q.context.ts_market_ns)
+    if q.is_reduction or approved < q.limits.orders_per_minute_max:
+        return None
+    limit, observed = Decimal(q.limits.orders_per_minute_max), Decimal(approved + 1)
+    return refusals.OrderRateExceeded(f"orders of {q.intent.strategy} in this minute", limit, observed)
 
 
 def open_positions(q: Question) -> Refusal | None:
@@ -184,6 +234,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     restricted,
     shaped,
     marks_fresh,
+    price_collar,
     only_reduces,
     holds_what_it_sells,
     order_value,
@@ -191,5 +242,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     open_positions,
     loss_and_drawdown,
     affordable,
+    concentration,
+    strategy_exposure,
+    order_rate,
 )
 """Asked in this order; each has its own code."""

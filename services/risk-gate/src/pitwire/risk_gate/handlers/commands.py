@@ -349,7 +349,7 @@ def _limit_value(name: str, text: str) -> object:
     """Lists come separated by commas, counts as digits, money and percentages as they are."""
     if name in ("instruments_allowed", "instruments_restricted", "strategies_allowed"):
         return tuple(part for part in text.split(",") if part)
-    if name in ("open_positions_max", "mark_age_max_ms"):
+    if name in ("open_positions_max", "mark_age_max_ms", "orders_per_minute_max"):
         if not text.isdigit():
             raise Refused(f"{name} {text!r} is not a whole number")
         return int(text)
