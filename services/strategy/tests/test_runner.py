@@ -219,53 +219,6 @@ def test_timers_run_on_the_market_clock_once_however_much_time_passed() -> None:
     assert strategy.at == [2, 4, 51, 52, 54]
 
 
-def test_no_timer_runs_on_ticks_before_the_history_is_there() -> None:
-    class Timed:
-        timer_seconds = 60
-        history = 2
-
-        def on_timer(self, ts_market_ns: int, portfolio: Portfolio) -> Order:
-            return Order(side=Side.BUY, quantity=Decimal(1), reason="tick")
-
-    run = runner(Timed(), instruments=(BTC,))
-    early = [
-        run.on_tick(quote("100", "101", ts_event_ns=MARKET_START_NS + minute * MINUTE_NS, ts_recv_ns=START_NS), cause())
-        for minute in range(3)
-    ]
-    assert [orders(each) for each in early] == [[], [], []]
-    assert [orders(run.on_candle(fresh(minute), cause())) for minute in range(3)] == [[], [], ["BUY 1"]]
-
-
-def test_a_timer_fires_with_events_its_strategy_has_a_method_for_and_with_no_others() -> None:
-    """Who else runs in the process, and asks for ticks, changes neither its timers nor the prices it sizes by."""
-
-    class Timed:
-        timer_seconds = 60
-
-        def __init__(self) -> None:
-            self.at: list[int] = []
-
-        def on_timer(self, ts_market_ns: int, portfolio: Portfolio) -> Hold:
-            self.at.append((ts_market_ns - MARKET_START_NS) // MINUTE_NS)
-            return Hold("tick")
-
-    class Hearing(Timed):
-        def on_trade(self, trade: Trade, portfolio: Portfolio) -> None:
-            return None
-
-    deaf, hearing = Timed(), Hearing()
-    for strategy in (deaf, hearing):
-        run = runner(strategy, instruments=(BTC,))
-        run.on_candle(fresh(0), cause())
-        run.on_tick(trade(1, "90", ts_event_ns=MARKET_START_NS + 2 * MINUTE_NS, ts_recv_ns=START_NS), cause())
-        run.on_candle(fresh(2), cause())
-    assert (deaf.at, hearing.at) == ([3], [2, 3])
-    run = runner(deaf, instruments=(BTC,))
-    run.on_candle(fresh(0, "100"), cause())
-    run.on_tick(trade(1, "90", ts_recv_ns=START_NS), cause())
-    assert run.portfolio.prices == {BTC: 100}
-
-
 def test_what_is_told_at_the_start_carries_the_time_of_the_newest_candle_or_the_clock_where_there_is_none() -> None:
     """`pitwire why` once showed 1970."""
     run = runner(Scripted(always(None), history=5), instruments=(BTC,))
