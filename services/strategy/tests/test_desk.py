@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from typing_extensions import override
 
 from pitwire.common.enums import DenialCode, OrderType, Side
 from pitwire.common.errors import InvariantBroken
@@ -149,6 +150,7 @@ class Protective(Holder):
 
     history = 3
 
+    @override
     def on_fill(self, fill: Fill, portfolio: Portfolio) -> Any:
         return [
             Order(Side.SELL, fill.quantity, "stop", order_type=OrderType.STOP_LOSS, stop_price=Decimal(90)),

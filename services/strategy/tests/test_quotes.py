@@ -57,7 +57,7 @@ def test_a_fee_in_a_third_asset_is_in_equity_at_its_price() -> None:
     seen = ledger(journal, ETH, BNB, first="110")
     seen.prices[BNB] = D(400)
     assert seen.equity - seen.capital == D(10) - D(20)
-    assert (seen.rate("USDT"), seen.rate("XRP")) == (1, None)
+    assert (seen.rate("USDT"), seen.rate("XRP")) == (D(1), None)
 
 
 @pytest.mark.parametrize(("btc", "expected"), [("50000", "0.4"), ("25000", "0.8"), (None, "0")])

@@ -10,8 +10,11 @@ import typer
 from pitwire.cli.exit_codes import ExitCode
 from pitwire.cli.output import Reply
 from pitwire.cli.reference import bus_pages, code_pages, settings_pages
+from pitwire.cli.reference.alerts_page import alerts_page
+from pitwire.cli.reference.indicators_page import indicators_page
 from pitwire.cli.reference.metrics_page import metrics_page
 from pitwire.cli.reference.strategies_page import strategies_page
+from pitwire.cli.reference.types_page import types_page
 from pitwire.common.config import load_config
 
 OWNED: Final = ("*.md", "asyncapi.json", "messages/*.json")
@@ -29,6 +32,9 @@ def all_pages(config: Path, app: typer.Typer) -> dict[str, str]:
         "metrics.md": metrics_page(),
         "strategies.md": strategies_page(),
         "invariants.md": code_pages.invariants_page(),
+        "alerts.md": alerts_page(),
+        "types.md": types_page(),
+        "indicators.md": indicators_page(),
     }
     return found
 

@@ -67,6 +67,11 @@ TROUBLES: Final = (
     Trouble("risk", "daily loss", (refusals.DailyLossExceeded,), "limit and observed"),
     Trouble("risk", "drawdown", (refusals.DrawdownExceeded,), "limit and observed"),
     Trouble("risk", "too many positions", (refusals.OpenPositionsExceeded,), "limit and observed"),
+    Trouble("risk", "a limit price that must be a mistake", (refusals.PriceCollarExceeded,), "limit and observed"),
+    Trouble(
+        "risk", "too much in one place", (refusals.ConcentrationExceeded, refusals.StrategyExposureExceeded), "both"
+    ),
+    Trouble("risk", "too many orders", (refusals.OrderRateExceeded,), "limit and observed"),
     Trouble("risk", "symbol restricted", (refusals.SymbolRestricted,), "which list"),
     Trouble("risk", "trading stopped", (refusals.Stopped,), "the halts that cover it"),
     Trouble("configuration", "a wrong setting", (errors.ConfigError, errors.UsageError), "the process does not start"),
