@@ -26,13 +26,12 @@ import orjson
 import uvloop
 from aiohttp import web
 from cpu import CpuMeter
+from servers import bus_server, connect, keys_in
 
-from pitwire.cli.servers import NatsServer
-from pitwire.common import permissions, subjects
+from pitwire.common import subjects
 from pitwire.common.bus.nats import NatsBus
 from pitwire.common.bus.port import Record
 from pitwire.common.config import PitwireConfig, load_config
-from pitwire.common.provisioning import apply_topology
 
 ACCOUNT: Final = "main"
 INSTRUMENT: Final = "BTC-USDT.sim"
@@ -81,12 +80,6 @@ class Probe:
         for feed in self.feeds:
             self.sent_ns[number] = time.perf_counter_ns()
             await feed.send_bytes(frame)
-
-
-async def connect(role: str, url: str, keys: Path) -> NatsBus:
-    return await NatsBus.connect(
-        url, principal=role, name=role, seed_file=keys / f"{role}.nk", on_trouble=lambda _: None, on_closed=sys.exit
-    )
 
 
 async def market_data(bus: NatsBus, venue: str) -> None:
@@ -173,14 +166,8 @@ class Floor:
         return self
 
     async def _start(self) -> None:
-        keys = self._folder / "keys"
-        self._folder.mkdir(parents=True, exist_ok=True)
-        server = await self._stack.enter_async_context(
-            NatsServer(
-                permissions.server_config(self._config, permissions.make_identities(keys)), self._folder / "nats"
-            )
-        )
-        await apply_topology(server.url, keys)
+        keys = keys_in(self._folder)
+        server = await self._stack.enter_async_context(bus_server(self._folder, self._config))
         venue = await self._serve()
         pids = {"nats": server.pid}
         for role in ROLES:

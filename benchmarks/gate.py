@@ -19,16 +19,14 @@ from typing import Any, Final
 
 import orjson
 import uvloop
-from floor import connect
 from prometheus_client import CollectorRegistry
+from servers import bus_server, connect, keys_in
 
-from pitwire.cli.servers import NatsServer
-from pitwire.common import codec, permissions, subjects, topology
+from pitwire.common import codec, subjects, topology
 from pitwire.common.bus.nats import NatsBus
 from pitwire.common.clock import NS_PER_S, SystemClock
 from pitwire.common.enums import OrderType, Side, TimeInForce
 from pitwire.common.portfolio import AccountState
-from pitwire.common.provisioning import apply_topology
 from pitwire.common.schemas.ledger import DECISIONS_MAX, Approved, Mark, RiskDecision
 from pitwire.common.schemas.market import Instrument
 from pitwire.common.schemas.orders import OrderIntent
@@ -155,11 +153,8 @@ async def read_all(bus: NatsBus) -> float:
 
 async def serve(stack: AsyncExitStack, folder: Path) -> tuple[NatsBus, NatsBus]:
     """A server; the strategy's and the gate's connection to it."""
-    keys = folder / "keys"
-    config = permissions.server_config(CONFIG, permissions.make_identities(keys))
-    server = await stack.enter_async_context(NatsServer(config, folder / "nats"))
-    await apply_topology(server.url, keys)
-    found = [await connect(role, server.url, keys) for role in ("strategy", "risk-gate")]
+    server = await stack.enter_async_context(bus_server(folder, CONFIG))
+    found = [await connect(role, server.url, keys_in(folder)) for role in ("strategy", "risk-gate")]
     for bus in found:
         stack.push_async_callback(bus.close)
     return found[0], found[1]

@@ -21,13 +21,12 @@ import orjson
 import uvloop
 from floor import SHIPPED_CONFIG
 from prometheus_client import CollectorRegistry
+from servers import bus_server, connect, keys_in
 
-from pitwire.cli.servers import NatsServer
-from pitwire.common import permissions, subjects
+from pitwire.common import subjects
 from pitwire.common.bus.nats import NatsBus
 from pitwire.common.clock import SystemClock
 from pitwire.common.config import load_config
-from pitwire.common.provisioning import apply_topology
 from pitwire.common.telemetry import Tracing
 from pitwire.common.testing.recorded import ROOT
 from pitwire.market_data.adapters.frames import Notice, snapshot_of, tick_of
@@ -117,18 +116,8 @@ async def publish(lines: list[bytes], rounds: int) -> dict[str, Any]:
         (int(line.partition(b" ")[0]), line.partition(b" ")[2].rstrip()) for line in lines if b'"stream"' in line[:40]
     ]
     with tempfile.TemporaryDirectory() as folder:
-        keys = Path(folder) / "keys"
-        config = permissions.server_config(load_config(SHIPPED_CONFIG), permissions.make_identities(keys))
-        async with NatsServer(config, Path(folder) / "nats") as server:
-            await apply_topology(server.url, keys)
-            bus = await NatsBus.connect(
-                server.url,
-                principal="market-data",
-                name="market-data",
-                seed_file=keys / "market-data.nk",
-                on_trouble=print,
-                on_closed=lambda: None,
-            )
+        async with bus_server(Path(folder), load_config(SHIPPED_CONFIG)) as server:
+            bus = await connect("market-data", server.url, keys_in(Path(folder)))
             floors, works = [], []
             for _ in range(rounds):
                 floors.append(await floor_round(bus, frames))

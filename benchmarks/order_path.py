@@ -27,12 +27,11 @@ import uvloop
 from aiohttp import WSMsgType, web
 from cpu import CpuMeter
 from floor import SHIPPED_CONFIG, Floor, summary, until_empty
+from servers import bus_server, keys_in
 
-from pitwire.cli.servers import NatsServer, Postgres
+from pitwire.cli.servers import Postgres
 from pitwire.cli.servers.process import free_port
-from pitwire.common import permissions
 from pitwire.common.config import load_config
-from pitwire.common.provisioning import apply_topology
 
 SERVICES: Final = ("market_data", "strategy", "risk_gate", "execution", "persistence")
 START_WAIT_S: Final = 120.0
@@ -202,12 +201,9 @@ class SystemUnderTest:
         text = CONFIG.format(http=f"http://127.0.0.1:{port}", ws=f"ws://127.0.0.1:{port}", strategy=strategy)
         (folder / "pitwire.toml").write_text(text)
         config = load_config(folder / "pitwire.toml")
-        identities = permissions.make_identities(folder / "keys")
-        nats = NatsServer(permissions.server_config(config, identities), folder / "nats")
-        server = await self._stack.enter_async_context(nats)
+        server = await self._stack.enter_async_context(bus_server(folder, config))
         postgres = Postgres(folder / "pg", cache=RUN_CACHE)
         database = await self._stack.enter_async_context(postgres)
-        await apply_topology(server.url, folder / "keys")
         self._pids |= {"nats": server.pid, "postgres": database.pid}
         await self._start_services(server.url, database.dsn)
 
@@ -238,7 +234,7 @@ class SystemUnderTest:
         logs = {name: self._folder / f"{name}.log" for name in SERVICES}
         ports = {name: free_port() for name in SERVICES}
         for name in SERVICES:
-            seed = self._folder / "keys" / f"{name.replace('_', '-')}.nk"
+            seed = keys_in(self._folder) / f"{name.replace('_', '-')}.nk"
             child = subprocess.Popen(  # noqa: ASYNC220 - started once, before anything is measured
                 [sys.executable, "-m", f"pitwire.{name}"],
                 env=base | {"PITWIRE_NATS_SEED_FILE": str(seed), "PITWIRE_HEALTH_PORT": str(ports[name])},

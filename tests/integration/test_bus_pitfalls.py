@@ -14,7 +14,7 @@
 | fetch reports a deleted consumer as "nothing" | own pull loop | `..._consumer_is_deleted_...` |
 | a pull is lost over a server restart | heartbeats, a new consumer from the cursor | `..._server_that_is_killed_...` |
 | the ordered consumer passes over what it dropped as too slow | the gap is noticed | `..._too_slow_...` |
-| a core subscriber that is too slow drops | told, bounded | `..._busy_listener_...` |
+| a core subscriber that is too slow drops | nothing waits in the client | `..._busy_listener_...` |
 | a KV watch stalls after a restart | halts by the own loop | `..._halt_is_read_...` |
 | a direct get is answered by a replica that lags | no stream allows it | `..._leader_...` |
 | drain and close wait for ever | close is bounded, nothing drains | `..._close_...` |
@@ -284,13 +284,11 @@ async def test_a_reader_goes_on_without_a_gap_over_a_server_that_is_killed(real_
 async def test_a_reader_that_is_too_slow_for_its_socket_notices_the_gap_and_reads_again(
     real_world: NatsWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The client drops what does not fit and goes on; the consumer's own count shows it."""
+    """What does not fit is dropped and told; the consumer's own count shows it."""
     ask = bus_reader.OrderedReader._ask
 
-    async def ask_and_be_busy(reader: bus_reader.OrderedReader, name: str, reply: str) -> None:
-        await ask(reader, name, reply)
-        for _ in range(5):
-            await asyncio.sleep(0)
+    def ask_and_be_busy(reader: bus_reader.OrderedReader, name: str, reply: str) -> None:
+        ask(reader, name, reply)
         time.sleep(0.3)
 
     monkeypatch.setattr(bus_reader, "WAITING_MESSAGES_MAX", 1)
@@ -299,25 +297,46 @@ async def test_a_reader_that_is_too_slow_for_its_socket_notices_the_gap_and_read
     await asyncio.gather(*(bus.append(LEDGER, str(n).encode()) for n in range(300)))
 
     reading_all = asyncio.create_task(read_until_caught_up(bus, "OMS", (LEDGER,)))
-    await until(lambda: any("SlowConsumer" in text for text in real_world.trouble))
+    await until(lambda: any("too slow" in text for text in real_world.trouble))
     monkeypatch.undo()
     assert [r.sequence for r in await reading_all] == list(range(1, 301))
     assert any("restarts after" in text for text in real_world.trouble)
 
 
-async def test_a_busy_listener_drops_above_its_bound_and_is_told(
-    real_world: NatsWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(nats_bus, "SUBSCRIPTION_MESSAGES_MAX", 50)
+async def test_a_busy_listener_keeps_nothing_waiting_and_hears_everything(real_world: NatsWorld) -> None:
+    """The library drops what its queue cannot hold; here a message is handled where it is read."""
     publisher, listener = await real_world.connect("market-data"), await real_world.connect("strategy")
-    heard: list[Record] = []
-    await listener.subscribe(subjects.EVERY_MARKET, heard.append)
+    heard: list[int] = []
+
+    def hear(record: Record) -> None:
+        time.sleep(0.0005)
+        heard.append(int(record.data))
+
+    await listener.subscribe(subjects.EVERY_MARKET, hear)
     await asyncio.sleep(0.1)
-    for _ in range(2_000):
-        await publisher.publish(subjects.quote("BTC-USDT.sim"), b"q")
-    await until(lambda: any("SlowConsumer" in text for text in real_world.trouble))
-    assert len(heard) < 2_000
+    for number in range(2_000):
+        await publisher.publish(subjects.quote("BTC-USDT.sim"), str(number).encode())
+    await until(lambda: len(heard) == 2_000)
+    assert heard == list(range(2_000))
+    assert real_world.trouble == []
     await listener.append(subjects.intent(ACCOUNT, "momentum"), b"the link still works")
+
+
+async def test_a_listener_that_raises_is_told_and_hears_the_next(real_world: NatsWorld) -> None:
+    publisher, listener = await real_world.connect("market-data"), await real_world.connect("strategy")
+    heard: list[bytes] = []
+
+    def hear(record: Record) -> None:
+        if record.data == b"bad":
+            raise ValueError("planted")
+        heard.append(record.data)
+
+    await listener.subscribe(subjects.EVERY_MARKET, hear)
+    await asyncio.sleep(0.1)
+    for data in (b"bad", b"good"):
+        await publisher.publish(subjects.quote("BTC-USDT.sim"), data)
+    await until(lambda: heard == [b"good"])
+    assert real_world.trouble == ["ValueError: planted"]
 
 
 async def test_a_halt_is_read_soon_after_the_server_came_back(real_world: NatsWorld) -> None:

@@ -7,7 +7,7 @@ from pitwire.common.lean import without
 with without("aiohttp", "multidict"):
     from nats import errors
     from nats.aio.client import Client
-    from nats.aio.msg import Msg
     from nats.aio.subscription import Subscription
+    from nats.protocol.parser import Parser
 
-__all__ = ["Client", "Msg", "Subscription", "errors"]
+__all__ = ["Client", "Parser", "Subscription", "errors"]

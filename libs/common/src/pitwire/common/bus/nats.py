@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import orjson
 
-from pitwire.common.bus.client import Client, Msg
 from pitwire.common.bus.client import Subscription as NatsSubscription
 from pitwire.common.bus.client import errors as nats_errors
+from pitwire.common.bus.link import Delivery, Link
 from pitwire.common.bus.port import Record, StreamState, Subscription
 from pitwire.common.bus.reader import OrderedReader, record_of, source_sequence_of
 from pitwire.common.codec import SCHEMA_HEADER, TRACE_HEADER
@@ -31,9 +31,6 @@ CLOSE_TIMEOUT_S: Final = 2.0
 LINK_WATCH_S: Final = 0.5
 LINK_CLOSE_MAX_S: Final = 1.0
 """How long a dead link may take to close in good order before it is cut."""
-
-SUBSCRIPTION_MESSAGES_MAX: Final = 65_536
-SUBSCRIPTION_BYTES_MAX: Final = 64 * 1024 * 1024
 
 EXPECTED_LAST_HEADER: Final = "Nats-Expected-Last-Subject-Sequence"
 MESSAGE_ID_HEADER: Final = "Nats-Msg-Id"
@@ -53,7 +50,7 @@ DENIED_PUBLISH: Final = re.compile(r'publish to "([^"]+)"', re.IGNORECASE)
 class NatsBus:
     """`Bus` on a real nats-server. Made by `NatsBus.connect`."""
 
-    def __init__(self, client: Client, *, on_trouble: Callable[[str], None], on_closed: Callable[[], None]) -> None:
+    def __init__(self, client: Link, *, on_trouble: Callable[[str], None], on_closed: Callable[[], None]) -> None:
         self._client = client
         self._on_closed = on_closed
         self._on_trouble = on_trouble
@@ -62,6 +59,7 @@ class NatsBus:
         self._untold = 0
         self._refusals = 0
         self._is_down = False
+        self._is_closing = False
         self._watching: asyncio.Task[None] | None = None
 
     @classmethod
@@ -81,7 +79,7 @@ class NatsBus:
         gave up for good, or is refused `REFUSALS_MAX` times while it reconnects (credentials changed): the process
         should end, since it can never come back by itself.
         """
-        client = Client()
+        client = Link()
         seed = await asyncio.to_thread(seed_file.read_text, encoding="ascii") if seed_file else None
         bus = cls(client, on_trouble=on_trouble, on_closed=on_closed)
         why = ""
@@ -92,12 +90,13 @@ class NatsBus:
             bus._note(error)
 
         async def closed() -> None:
-            if bus._watching is not None:
+            if bus._watching is not None and not bus._is_closing:
                 on_closed()
 
         async def disconnected() -> None:
             bus._is_down = True
-            bus._tell("disconnected")
+            if not bus._is_closing:
+                bus._tell("disconnected")
 
         async def reconnected() -> None:
             bus._is_down, bus._refusals = False, 0
@@ -123,6 +122,7 @@ class NatsBus:
                     nkeys_seed_str=seed.strip() if seed else None,
                     pending_size=0,
                 )
+                await client.listen_for_answers()
         except (TimeoutError, OSError, nats_errors.Error) as error:
             await bus.close()
             raise BusUnavailable(f"{url} as {principal}: {why or f'{type(error).__name__}: {error}'}") from None
@@ -156,8 +156,8 @@ class NatsBus:
 
     @property
     def answers_awaited(self) -> int:
-        """Requests whose answer is outstanding; one that only grows is a leak in the client."""
-        return len(self._client._resp_map)  # noqa: SLF001 - the client shows it nowhere else
+        """Requests whose answer is outstanding; one that only grows is a leak."""
+        return self._client.answers_awaited
 
     def _note(self, error: Exception) -> None:
         text = f"{type(error).__name__}: {error}"
@@ -180,22 +180,16 @@ class NatsBus:
 
     async def publish(self, subject: str, data: bytes, headers: Mapping[str, str] | None = None) -> None:
         try:
-            await self._client.publish(subject, data, headers=dict(headers) if headers else None)
+            self._client.send(subject, data, headers)
         except (nats_errors.Error, OSError) as error:
             raise BusUnavailable(f"{subject}: {type(error).__name__}") from None
 
     async def subscribe(self, pattern: str, on_record: Callable[[Record], None]) -> Subscription:
-        async def deliver(message: Msg) -> None:
-            headers = message.headers or {}
-            on_record(Record(message.subject, message.data, headers.get(SCHEMA_HEADER), headers.get(TRACE_HEADER, "")))
+        def deliver(came: Delivery) -> None:
+            headers = came.headers
+            on_record(Record(came.subject, came.data, headers.get(SCHEMA_HEADER), headers.get(TRACE_HEADER, "")))
 
-        subscription = await self._client.subscribe(
-            pattern,
-            cb=deliver,
-            pending_msgs_limit=SUBSCRIPTION_MESSAGES_MAX,
-            pending_bytes_limit=SUBSCRIPTION_BYTES_MAX,
-        )
-        return _CoreSubscription(subscription)
+        return _CoreSubscription(await self._client.listen(pattern, deliver))
 
     async def append(
         self,
@@ -213,7 +207,7 @@ class NatsBus:
             fields[MESSAGE_ID_HEADER] = message_id
         self._must_be_connected(subject)
         try:
-            reply = await self._client.request(subject, data, timeout=APPEND_TIMEOUT_S, headers=fields or None)
+            reply = await self._client.ask(subject, data, fields, timeout_s=APPEND_TIMEOUT_S)
         except nats_errors.NoRespondersError:
             raise AppendRefused(f"{subject}: no stream takes this subject") from None
         except nats_errors.OutboundBufferLimitError:
@@ -271,7 +265,7 @@ class NatsBus:
         subject = f"$JS.API.{request}"
         self._must_be_connected(subject)
         try:
-            reply = await self._client.request(subject, orjson.dumps(body), timeout=REQUEST_TIMEOUT_S)
+            reply = await self._client.ask(subject, orjson.dumps(body), None, timeout_s=REQUEST_TIMEOUT_S)
         except (TimeoutError, nats_errors.Error, OSError) as error:
             raise BusUnavailable(f"{subject}: {type(error).__name__}") from None
         found: dict[str, Any] = orjson.loads(reply.data)
@@ -284,7 +278,7 @@ class NatsBus:
         """
         self._must_be_connected(subject)
         try:
-            reply = await self._client.request(subject, b"", timeout=APPEND_TIMEOUT_S, headers=dict(WRONG_STREAM))
+            reply = await self._client.ask(subject, b"", WRONG_STREAM, timeout_s=APPEND_TIMEOUT_S)
         except nats_errors.NoRespondersError:
             raise AppendRefused(f"{subject}: no stream takes this subject") from None
         except (TimeoutError, nats_errors.Error, OSError) as error:
@@ -305,6 +299,7 @@ class NatsBus:
 
         The client waits for its socket to take what is buffered, which one to a frozen server never does: bounded.
         """
+        self._is_closing = True
         if self._watching is not None:
             self._watching.cancel()
         if self._client.is_closed:

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import orjson
 
-from pitwire.common.bus.client import Client, Msg
 from pitwire.common.bus.client import errors as nats_errors
+from pitwire.common.bus.link import STATUS_HEADER, Delivery, Link
 from pitwire.common.bus.port import Record
 from pitwire.common.clock import NS_PER_S, random_token
 from pitwire.common.codec import SCHEMA_HEADER, TRACE_HEADER
@@ -35,10 +35,9 @@ LOST_AFTER_S: Final = 2.0
 """A stream that ends before the cursor for so long is not a leader that is still catching up: it has lost records."""
 
 WAITING_MESSAGES_MAX: Final = 8 * PULL_BATCH_MAX
-"""Far above what the open pulls can bring; beyond it the client drops and says so, and the gap is noticed."""
+"""Far above what the open pulls can bring; what comes beyond it is dropped and told, and the gap is noticed."""
 
 SOURCE_HEADER: Final = "Nats-Stream-Source"
-STATUS_HEADER: Final = "Status"
 SENT_HEADER: Final = "Nats-Last-Consumer"
 """On a heartbeat: the place of the newest record sent. What was lost at the end shows in nothing else."""
 
@@ -58,7 +57,7 @@ class OrderedReader:
 
     def __init__(
         self,
-        client: Client,
+        client: Link,
         api: Api,
         stream: str,
         filters: tuple[str, ...],
@@ -72,7 +71,8 @@ class OrderedReader:
         self._filters = filters
         self._cursor = after
         self._on_trouble = on_trouble
-        self._arrived: list[Msg] = []
+        self._arrived: list[Delivery] = []
+        self._overflowed = False
         self._wake = asyncio.Event()
         self._reconnected = False
         self._epoch = ""
@@ -96,9 +96,7 @@ class OrderedReader:
     async def _one_consumer(self) -> AsyncGenerator[list[Record], None]:
         inbox = self._client.new_inbox()
         self._arrived, self._reconnected = [], False
-        subscription = await self._client.subscribe(
-            f"{inbox}.*", cb=self._on_message, pending_msgs_limit=WAITING_MESSAGES_MAX
-        )
+        subscription = await self._client.listen(f"{inbox}.*", self._on_delivery)
         name = f"r{random_token()}"
         try:
             pending = await self._create(name)
@@ -109,7 +107,7 @@ class OrderedReader:
         finally:
             with contextlib.suppress(nats_errors.Error, OSError):
                 await subscription.unsubscribe()
-                await self._client.publish(f"$JS.API.CONSUMER.DELETE.{self._stream}.{name}")
+                self._client.send(f"$JS.API.CONSUMER.DELETE.{self._stream}.{name}", b"")
 
     async def _create(self, name: str) -> int:
         """Makes the consumer; returns how many records wait for it."""
@@ -170,13 +168,13 @@ class OrderedReader:
             while len(open_pulls) < PULLS_OPEN_MAX:
                 asked += 1
                 open_pulls[f"{inbox}.{asked}"] = PULL_BATCH_MAX
-                await self._ask(name, f"{inbox}.{asked}")
+                self._ask(name, f"{inbox}.{asked}")
             batch: list[Record] = []
-            for message in await self._take():
-                if not message.reply or not message.reply.startswith("$JS.ACK"):
-                    self._on_status(message, open_pulls, delivered)
+            for came in await self._take():
+                if not came.reply.startswith("$JS.ACK"):
+                    self._on_status(came, open_pulls, delivered)
                     continue
-                record, consumer_sequence = _record(message)
+                record, consumer_sequence = _record(came)
                 if consumer_sequence != delivered + 1:
                     raise _Restart(f"gap: delivery {consumer_sequence} after {delivered}")
                 delivered = consumer_sequence
@@ -190,19 +188,25 @@ class OrderedReader:
                     caught_up = True
                     yield []
 
-    async def _ask(self, name: str, reply: str) -> None:
+    def _ask(self, name: str, reply: str) -> None:
         body = {
             "batch": PULL_BATCH_MAX,
             "expires": PULL_EXPIRES_S * NS_PER_S,
             "idle_heartbeat": int(HEARTBEAT_S * NS_PER_S),
         }
-        await self._client.publish(f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{name}", orjson.dumps(body), reply=reply)
+        self._client.send(f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{name}", orjson.dumps(body), reply=reply)
 
-    async def _on_message(self, message: Msg) -> None:
-        self._arrived.append(message)
+    def _on_delivery(self, came: Delivery) -> None:
+        if len(self._arrived) < WAITING_MESSAGES_MAX:
+            self._arrived.append(came)
+        elif not self._overflowed:
+            self._overflowed = True
+            self._on_trouble(
+                f"reader of {self._stream} is too slow: what came beyond {WAITING_MESSAGES_MAX} is dropped"
+            )
         self._wake.set()
 
-    async def _take(self) -> list[Msg]:
+    async def _take(self) -> list[Delivery]:
         if not self._arrived:
             self._wake.clear()
             try:
@@ -212,19 +216,19 @@ class OrderedReader:
                 raise _Restart("no heartbeat") from None
         if self._reconnected:
             raise _Restart("connection was lost")
-        taken, self._arrived = self._arrived, []
+        taken, self._arrived, self._overflowed = self._arrived, [], False
         return taken
 
     @staticmethod
-    def _on_status(message: Msg, open_pulls: dict[str, int], delivered: int) -> None:
-        headers = message.headers or {}
+    def _on_status(came: Delivery, open_pulls: dict[str, int], delivered: int) -> None:
+        headers = came.headers
         status = headers.get(STATUS_HEADER, "")
         if status == IDLE_HEARTBEAT:
             if (sent := int(headers.get(SENT_HEADER, delivered))) > delivered:
                 raise _Restart(f"gap: {sent} were sent, {delivered} came")
             return
         if status in PULL_ENDED:
-            open_pulls.pop(message.subject, None)
+            open_pulls.pop(came.subject, None)
             return
         raise _Restart(f"status {status} {headers.get('Description', '')}")
 
@@ -239,15 +243,15 @@ def _count_down(open_pulls: dict[str, int]) -> None:
         del open_pulls[oldest]
 
 
-def _record(message: Msg) -> tuple[Record, int]:
+def _record(came: Delivery) -> tuple[Record, int]:
     """The record and its place in the consumer's own count, from the acknowledgement subject (v1 or v2)."""
-    parts = message.reply.split(".")
+    parts = came.reply.split(".")
     at = 5 if len(parts) == ACK_TOKENS_V1 else 7
-    headers = message.headers or {}
+    headers = came.headers
     source = headers.get(SOURCE_HEADER)
     record = Record(
-        subject=message.subject,
-        data=message.data,
+        subject=came.subject,
+        data=came.data,
         schema=headers.get(SCHEMA_HEADER),
         trace=headers.get(TRACE_HEADER, ""),
         sequence=int(source.split(" ")[1]) if source else int(parts[at]),
