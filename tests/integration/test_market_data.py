@@ -166,6 +166,8 @@ async def stored(bus: NatsBus, instrument: str) -> list[Candle]:
 async def until_stored(bus: NatsBus, count: int) -> None:
     """Waits until so many candles are stored, half of them of each instrument."""
     async with asyncio.timeout(READY_TIMEOUT_S):
+        while (await bus.state(topology.CANDLES.name)).last_sequence < count:
+            await asyncio.sleep(0.1)
         while min([len(await stored(bus, instrument)) for instrument in SYMBOLS.values()]) < count // 2:
             await asyncio.sleep(0.1)
 
