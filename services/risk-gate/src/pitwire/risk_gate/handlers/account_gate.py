@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, cast
 
 from pitwire.common import codec, subjects, topology
-from pitwire.common.agreement import BUILD
 from pitwire.common.bus.port import Record
 from pitwire.common.clock import NS_PER_MS, NS_PER_S
 from pitwire.common.crashpoints import CrashPoint, crashpoint
@@ -16,17 +15,16 @@ from pitwire.common.enums import AlertSeverity, CancelPolicy, HaltScope
 from pitwire.common.errors import AppendRefused, BusUnavailable, DecodeError, InvariantBroken, LostRace, PitwireError
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.common.journal import FencedWriter
-from pitwire.common.leases import LeadershipLost
 from pitwire.common.portfolio import AccountState
 from pitwire.common.portfolio.chain import LedgerRecord
 from pitwire.common.portfolio.view import CoveredEvent
 from pitwire.common.schemas.base import Message
 from pitwire.common.schemas.control import RiskMetrics
-from pitwire.common.schemas.ledger import DECISIONS_MAX, Cursors, Halt, LeaderChanged, Mark, RiskDecision, Verdict
+from pitwire.common.schemas.ledger import DECISIONS_MAX, Cursors, Halt, Mark, RiskDecision, Verdict
 from pitwire.common.shell import Shell
 from pitwire.common.snapshots import SnapshotStore
 from pitwire.risk_gate import core
-from pitwire.risk_gate.handlers.agreement import Agreement
+from pitwire.risk_gate.handlers.agreement import Agreement, must_lead_alone
 from pitwire.risk_gate.handlers.breaches import BreachDesk
 from pitwire.risk_gate.handlers.intent_queue import IntentQueue
 from pitwire.risk_gate.handlers.intents import intent_input, intent_life
@@ -110,9 +108,8 @@ class AccountGate:
         self._refused = False
         self._written_ns = self._service.clock.monotonic_ns()
         record = cast("LedgerRecord", message)
-        if self.leads and isinstance(record, LeaderChanged) and record.build != BUILD:
-            text = f"{self.state.account} is led by {record.leader} of build {record.build or 'unknown'}, not {BUILD}"
-            raise LeadershipLost(text)
+        if self.leads:
+            must_lead_alone(record)
         self._ledger.apply_ledger(sequence, record, data)
         try:
             self.state.apply_ledger(sequence, record, data)

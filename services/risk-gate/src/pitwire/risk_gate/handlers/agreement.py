@@ -6,12 +6,15 @@ import asyncio
 from typing import Final
 
 from pitwire.common import codec, subjects
-from pitwire.common.agreement import disagreement
+from pitwire.common.agreement import BUILD, disagreement
 from pitwire.common.bus.port import Record
 from pitwire.common.clock import NS_PER_S
 from pitwire.common.enums import AlertSeverity
 from pitwire.common.errors import DecodeError
+from pitwire.common.leases import LeadershipLost
+from pitwire.common.portfolio.chain import LedgerRecord
 from pitwire.common.schemas.control import Heartbeat
+from pitwire.common.schemas.ledger import LeaderChanged
 from pitwire.common.shell import Shell
 
 SILENT_AFTER_NS: Final = 3 * NS_PER_S
@@ -20,6 +23,13 @@ SILENT_AFTER_NS: Final = 3 * NS_PER_S
 LOOK_PERIOD_S: Final = 1.0
 PROCESSES_MAX: Final = 256
 """Processes remembered at once; the one silent longest is forgotten first."""
+
+
+def must_lead_alone(record: LedgerRecord) -> None:
+    """`LeadershipLost` where a gate that leads reads that another build leads now: one build at a time decides."""
+    if isinstance(record, LeaderChanged) and record.build != BUILD:
+        build = record.build or "unknown"
+        raise LeadershipLost(f"{record.account} is led by {record.leader} of build {build}, not {BUILD}")
 
 
 class Agreement:
