@@ -98,7 +98,10 @@ def apply(
     data_dir: DataDirOption = Path(".pitwire"),
     output: OutputOption = Format.TEXT,
 ) -> None:
-    """Create or update every stream and its copies. Safe to repeat; `pitwire up` does it by itself."""
+    """Create or update every stream and its copies. Safe to repeat; `pitwire up` does it by itself.
+
+    Where a database is named, what the journal lost is put back from its rows first, as `pitwire up --keep` does it.
+    """
 
     def work() -> Reply:
         from pitwire.cli.views.topology import apply_to_running
