@@ -11,7 +11,7 @@ import pytest
 from services.execution.tests.builders import halt
 from tests.integration.bus_world import ACCOUNT, STRATEGIES
 from tests.integration.gate_world import GateWorld, gate_world
-from tests.integration.takeover import TAKEOVER_WAIT_S, check_lease, takeover
+from tests.integration.takeover import BUSY_FACTOR, TAKEOVER_WAIT_S, check_lease, takeover, waiting
 
 from pitwire.common import codec, subjects, topology
 from pitwire.common.bus.nats import NatsBus
@@ -132,34 +132,36 @@ async def test_a_flood_by_one_strategy_leaves_halts_fills_and_other_strategies_a
             return True
         return False
 
-    flood_task = asyncio.create_task(flood())
-    halts, fills, asked = [], [], {}
-    for turn in range(20):
-        message = halt(f"h{turn}", HaltScope.STRATEGY, "nobody")
-        began = loop.time()
-        await world.operator.append(subjects.halt("operator"), codec.encode(message), codec.headers_for(message))
-        await world.until(lambda turn=turn: f"h{turn}" in world.halts, 10)  # type: ignore[misc] # bound at once
-        halts.append(loop.time() - began)
-        began = loop.time()
-        led = LeaderChanged(
-            service="execution",
-            leader=f"0.{turn}",
-            account=ACCOUNT,
-            exec_no=turn + 1,
-            epoch=turn + 1,
-            ts_ns=world.clock.wall_ns(),
-        )
-        await execution.append(subjects.exec_events(ACCOUNT), codec.encode(led), codec.headers_for(led))
-        fills.append(loop.time() - began)
-        asked[number + turn] = await ask(world, calm, REVERSION, number + turn)
-        await asyncio.sleep(CALM_S)
-    refused = await flood_task
+    async with waiting() as waited:
+        flood_task = asyncio.create_task(flood())
+        halts, fills, asked = [], [], {}
+        for turn in range(20):
+            message = halt(f"h{turn}", HaltScope.STRATEGY, "nobody")
+            began = loop.time()
+            await world.operator.append(subjects.halt("operator"), codec.encode(message), codec.headers_for(message))
+            await world.until(lambda turn=turn: f"h{turn}" in world.halts, 10)  # type: ignore[misc] # bound at once
+            halts.append(loop.time() - began)
+            began = loop.time()
+            led = LeaderChanged(
+                service="execution",
+                leader=f"0.{turn}",
+                account=ACCOUNT,
+                exec_no=turn + 1,
+                epoch=turn + 1,
+                ts_ns=world.clock.wall_ns(),
+            )
+            await execution.append(subjects.exec_events(ACCOUNT), codec.encode(led), codec.headers_for(led))
+            fills.append(loop.time() - began)
+            asked[number + turn] = await ask(world, calm, REVERSION, number + turn)
+            await asyncio.sleep(CALM_S)
+        refused = await flood_task
     await world.until(lambda: (REVERSION, number + 19) in world.verdicts)
     took = sorted(world.verdicts[REVERSION, each][1] - sent for each, sent in asked.items())
     assert refused, "the stream takes no more than its cap from one strategy"
-    assert max(halts) < PRESSED_MAX_S
-    assert max(fills) < PRESSED_MAX_S
-    assert took[-1] < PRESSED_MAX_S
+    pressed_max_s = PRESSED_MAX_S + BUSY_FACTOR * waited.worst_s
+    assert max(halts) < pressed_max_s
+    assert max(fills) < pressed_max_s
+    assert took[-1] < pressed_max_s
     check_fold(world)
     figures = {"halt read": max(halts), "execution append": max(fills), "verdict for another": took[-1]}
     print("\nworst under a flood: " + ", ".join(f"{name} {1000 * value:.0f} ms" for name, value in figures.items()))  # noqa: T201 - a figure for who runs it with -s
