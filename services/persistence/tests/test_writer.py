@@ -332,6 +332,41 @@ async def test_another_stream_that_began_anew_is_read_from_its_beginning(world: 
     assert not task.done()
 
 
+async def test_a_stream_that_began_anew_is_read_from_its_beginning_although_it_has_grown_past_the_cursor(
+    world: World,
+) -> None:
+    """After the bus lost everything, alerts of the new life must not be taken for those that are stored."""
+    await world.write([alert(1), alert(2)])
+    world.start("ALERTS")
+    await world.until(2, "ALERTS")
+    await world.stop()
+    world.clock.advance(ns=1_000_000_000)
+    world.server.recreate("ALERTS")
+    await world.write([alert(3), alert(4), alert(5)])
+    world.start("ALERTS")
+    await world.until(3, "ALERTS")
+    assert [row.alert_id for row in world.store.rows(AlertRow)] == ["a1", "a2", "a3", "a4", "a5"]
+    assert [notice.code for notice in world.told.notices] == ["STREAM_BEGAN_ANEW"]
+
+
+async def test_a_copy_that_was_rebuilt_is_read_on_from_the_cursor(world: World) -> None:
+    """Its life is another, its records are the old ones."""
+    await world.write([alert(1), alert(2)])
+    world.start("ALERTS")
+    await world.until(2, "ALERTS")
+    await world.stop()
+    kept = world.server.log_of("ALERTS").records[:]
+    world.clock.advance(ns=1_000_000_000)
+    world.server.recreate("ALERTS")
+    for record in kept:
+        world.server.log_of("ALERTS").keep(record)
+    await world.write([alert(3)])
+    world.start("ALERTS")
+    await world.until(3, "ALERTS")
+    assert [row.alert_id for row in world.store.rows(AlertRow)] == ["a1", "a2", "a3"]
+    assert world.told.notices == []
+
+
 async def test_poison_in_another_stream_is_told_and_passed(world: World) -> None:
     await world.write([alert(1), Entry(2, subjects.alert("INFO", "execution"), "Alert/1", b"?"), alert(3)])
     world.start("ALERTS")

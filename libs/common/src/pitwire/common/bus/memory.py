@@ -42,9 +42,10 @@ def subject_fits(pattern: str, subject: str) -> bool:
 class _Log:
     """One stream. Records stay in the list, so that a sequence is a place; what limits took away is in `gone`."""
 
-    def __init__(self, stream: Stream, epoch: int) -> None:
+    def __init__(self, stream: Stream, epoch: int, made_ns: int) -> None:
         self.stream = stream
         self.epoch = str(epoch)
+        self.made_ns = made_ns
         self.records: list[Record] = []
         self.last_of: dict[str, int] = {}
         self.kept_of: dict[str, deque[int]] = {}
@@ -111,7 +112,7 @@ class MemoryServer:
         self.changed = asyncio.Event()
         self._replicas = replicas
         self._lives = 1
-        self._logs = {stream.name: _Log(stream, self._lives) for stream in streams}
+        self._logs = {stream.name: _Log(stream, self._lives, self.clock.wall_ns()) for stream in streams}
         self._listeners: list[tuple[str, Callable[[Record], None]]] = []
 
     def log_of(self, name: str) -> _Log:
@@ -124,13 +125,13 @@ class MemoryServer:
     def recreate(self, name: str) -> None:
         """The stream is gone and made anew: another epoch, numbers from 1."""
         self._lives += 1
-        self._logs[name] = _Log(self.log_of(name).stream, self._lives)
+        self._logs[name] = _Log(self.log_of(name).stream, self._lives, self.clock.wall_ns())
         self.wake()
 
     def lose_tail(self, name: str, count: int) -> None:
         """The last `count` records are gone although they were acknowledged; their sequences will be used again."""
         old = self.log_of(name)
-        new = self._logs[name] = _Log(old.stream, int(old.epoch))
+        new = self._logs[name] = _Log(old.stream, int(old.epoch), old.made_ns)
         for record in old.records[: len(old.records) - count]:
             new.keep(record)
         self.wake()
@@ -327,6 +328,7 @@ class MemoryBus:
             len(log.records),
             bytes_held=log.bytes_held,
             bytes_max=log.stream.max_bytes,
+            made_ns=log.made_ns,
         )
 
     async def close(self) -> None:

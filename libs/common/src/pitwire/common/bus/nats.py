@@ -15,7 +15,7 @@ from pitwire.common.bus.client import Subscription as NatsSubscription
 from pitwire.common.bus.client import errors as nats_errors
 from pitwire.common.bus.link import Delivery, Link
 from pitwire.common.bus.port import Record, StreamState, Subscription
-from pitwire.common.bus.reader import OrderedReader, record_of, source_sequence_of
+from pitwire.common.bus.reader import OrderedReader, record_of, source_sequence_of, time_ns
 from pitwire.common.codec import SCHEMA_HEADER, TRACE_HEADER
 from pitwire.common.errors import AppendRefused, BusUnavailable, LostRace, OutcomeUnknown
 from pitwire.common.permissions import inbox_prefix
@@ -258,6 +258,7 @@ class NatsBus:
             last_sequence=last,
             bytes_held=int(state["bytes"]),
             bytes_max=int(info["config"]["max_bytes"]),
+            made_ns=time_ns(str(info["created"])),
         )
 
     async def api(self, request: str, body: Mapping[str, Any]) -> dict[str, Any]:

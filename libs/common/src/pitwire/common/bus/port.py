@@ -22,9 +22,9 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class StreamState:
-    """`epoch` names one life of the stream: when it was created. `last_sequence` 0 = empty since then.
+    """`epoch` names one life of the stream, which began at `made_ns`. `last_sequence` 0 = empty since then.
 
-    On a copy `last_sequence` is the original's, the bytes are the copy's own.
+    On a copy `last_sequence` is the original's, the life and the bytes are the copy's own.
     """
 
     epoch: str
@@ -32,6 +32,7 @@ class StreamState:
     last_sequence: int
     bytes_held: int = 0
     bytes_max: int = 0
+    made_ns: int = 0
 
 
 class Subscription(Protocol):

@@ -271,7 +271,7 @@ def record_of(message: Mapping[str, Any]) -> Record:
         schema=headers.get(SCHEMA_HEADER),
         trace=headers.get(TRACE_HEADER, ""),
         sequence=int(source.split(" ")[1]) if source else int(message["seq"]),
-        ts_ns=_time_ns(str(message["time"])),
+        ts_ns=time_ns(str(message["time"])),
     )
 
 
@@ -287,7 +287,7 @@ def _headers_of(message: Mapping[str, Any]) -> dict[str, str]:
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
-def _time_ns(text: str) -> int:
+def time_ns(text: str) -> int:
     """RFC 3339 with up to nine digits; datetime holds six, so the fraction is read by hand."""
     whole, _, rest = text.partition(".")
     digits = rest.rstrip("Z") if rest else ""

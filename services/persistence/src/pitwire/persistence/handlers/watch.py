@@ -55,7 +55,8 @@ class StreamWatch:
 
         `JournalLost` where it may not; `BusUnavailable` and `StoreUnavailable` pass through.
         """
-        epoch = (await self._bus.state(self._stream)).epoch
+        state = await self._bus.state(self._stream)
+        epoch = state.epoch
         if cursor.sequence == 0:
             return 0, epoch
         try:
@@ -66,6 +67,8 @@ class StreamWatch:
             return 0, epoch
         if self._must_stay:
             await self._is_the_same(cursor.sequence)
+        elif epoch != cursor.epoch and await self._was_stored_since(state.made_ns, cursor.sequence):
+            return 0, epoch
         return cursor.sequence, epoch
 
     async def guard(self, cursor: Callable[[], int]) -> None:
@@ -102,6 +105,17 @@ class StreamWatch:
             elif self._clock.monotonic_ns() - since_ns > REBUILD_WAIT_MAX_S * NS_PER_S:
                 raise StreamBehind(f"{self._stream} ends at {last}, but {sequence} is stored")
             await asyncio.sleep(REBUILD_POLL_S)
+
+    async def _was_stored_since(self, made_ns: int, sequence: int) -> bool:
+        """The record at the cursor is younger than its stream, which is of another life than the cursor.
+
+        A copy that was rebuilt holds the old records under their numbers and times; a stream that began anew has grown
+        through the numbers of its former life.
+        """
+        async for records in self._bus.read(self._stream, self._filters, after=sequence - 1):
+            if records:
+                return records[0].sequence == sequence and records[0].ts_ns >= made_ns
+        raise AssertionError(self._stream)
 
     async def _is_the_same(self, sequence: int) -> None:
         """The record at the cursor must be the one that was copied from there."""
