@@ -11,6 +11,7 @@ import orjson
 import pytest
 
 from pitwire.cli.commands import research
+from pitwire.cli.output import Table
 from pitwire.cli.views.backtest import Asked, job_of, run_backtest
 from pitwire.common.errors import UsageError
 
@@ -67,6 +68,10 @@ def test_people_get_figures_and_the_last_fills(data: str) -> None:
     reply = run_backtest(asked(data))
     assert any("candles in" in part for part in reply.parts if isinstance(part, str))
     assert reply.code == 0
+    fills = next(part for part in reply.parts if isinstance(part, Table) and "fills" in part.title)
+    realised = [row[-1] for row in fills.rows]
+    assert any("." in cell for cell in realised)
+    assert max(len(cell.partition(".")[2]) for cell in realised) <= 8, "as many digits as the other commands show"
 
 
 def test_bad_data_is_named_and_exits_with_two(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from pitwire.backtest.core.lookahead import Checked
 from pitwire.backtest.handlers import prove_no_lookahead, run_job
 from pitwire.cli.exit_codes import ExitCode
 from pitwire.cli.output import Column, Reply, Table
+from pitwire.cli.views.shapes import figure
 from pitwire.common.clock import SystemClock
 from pitwire.common.config import explain, load_config
 from pitwire.common.errors import UsageError
@@ -127,7 +128,11 @@ def _checked(done: Checked) -> Reply:
 
 def _last_trades(trades: list[Mapping[str, Any]]) -> Table:
     names = ("time", "strategy", "instrument_id", "side", "quantity", "price", "fee", "realised_pnl")
-    rows = tuple(tuple(str(trade[name]) for name in names) for trade in trades[-TRADES_SHOWN:])
+    rounded = ("fee", "realised_pnl")
+    rows = tuple(
+        tuple(figure(round(Decimal(trade[name]), 8)) if name in rounded else str(trade[name]) for name in names)
+        for trade in trades[-TRADES_SHOWN:]
+    )
     columns = tuple(Column(name, right=name in names[4:]) for name in names)
     return Table(f"last {len(rows)} of {len(trades)} fills", columns, rows, "no fills")
 
