@@ -101,14 +101,22 @@ async def test_a_lost_journal_is_put_back_byte_for_byte_with_a_halt_and_its_rows
     assert "JOURNAL_LOST" not in world.told()
 
 
-async def test_while_a_journal_is_put_back_nobody_else_can_write_it(world: World) -> None:
+async def test_while_a_journal_is_put_back_nobody_else_can_write_it_and_later_the_provisioner_cannot(
+    world: World,
+) -> None:
     operator = await world.nats.connect("operator")
+    halts, aside = subjects.halt("operator"), f"{subjects.RESTORE}.{subjects.halt('operator')}"
     async with provisioner_of(world.nats.server.url, world.nats.seeds, NatsAccount.TRADING) as bus:
         await ensure_stream(bus, OMS.restoring_config())
-        with pytest.raises(AppendRefused):
-            await operator.append(subjects.halt("operator"), b"{}")
+        for subject in (halts, aside):
+            with pytest.raises(AppendRefused):
+                await operator.may_append(subject)
         await ensure_stream(bus, OMS.config())
-    await operator.append(subjects.halt("operator"), b"{}")
+        for subject in (halts, aside):
+            with pytest.raises(AppendRefused):
+                await bus.may_append(subject)
+    await operator.may_append(halts)
+    assert await journal_of(world.nats) == []
 
 
 async def test_a_restoring_that_was_cut_short_goes_on_where_it_ended(world: World) -> None:
