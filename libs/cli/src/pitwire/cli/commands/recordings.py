@@ -1,4 +1,4 @@
-"""Commands about recordings of market data."""
+"""Commands about recordings: of market data, and the journal as one of decisions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pitwire.cli.commands.options import ConfigOption, OutputOption
+from pitwire.cli.commands.options import ConfigOption, DataDirOption, OutputOption
 from pitwire.cli.output import Format, Reply, finish
 
 
@@ -32,15 +32,22 @@ def record(
 
 
 def replay(
-    file: Annotated[Path, typer.Argument(help="A recording.", exists=True, dir_okay=False)],
+    file: Annotated[
+        Path | None, typer.Argument(help="A recording; none: the journal of the running system.", exists=True)
+    ] = None,
     *,
+    data_dir: DataDirOption = Path(".pitwire"),
     output: OutputOption = Format.TEXT,
 ) -> None:
-    """Make market data of a recording again: the same messages, byte for byte. Tells what is wrong in it."""
+    """Make what was recorded again, byte for byte, and tell what differs or is wrong; then the exit code is 1.
+
+    With a file, the market data of that recording. Without, every risk decision in the journal of the running system.
+    """
 
     def work() -> Reply:
         from pitwire.cli.views.recordings import replay_recording
+        from pitwire.cli.views.replayed import replay_journal
 
-        return replay_recording(file)
+        return replay_journal(data_dir) if file is None else replay_recording(file)
 
     finish(work, output)

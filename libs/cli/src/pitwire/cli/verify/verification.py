@@ -13,6 +13,7 @@ from pitwire.cli.verify.against_venue import venue_checks
 from pitwire.cli.verify.auditor import Auditor
 from pitwire.cli.verify.check import Check
 from pitwire.cli.verify.evidence import BusEvidence, Tables, VenueAccount
+from pitwire.cli.verify.journal import READ_SILENCE_MAX_S, JournalReader
 from pitwire.cli.verify.money import money_checks
 from pitwire.cli.verify.trail import trail_checks
 from pitwire.common import codec, subjects, topology
@@ -25,9 +26,6 @@ WAIT_DEFAULT_S: Final = 20.0
 """How long readers may take to catch up and orders in flight to settle, before it is judged as it stands."""
 
 POLL_S: Final = 0.2
-READ_SILENCE_MAX_S: Final = 30.0
-"""The journal is there and yet no record comes: the bus is not well."""
-
 Say = Callable[[str], None]
 
 
@@ -143,7 +141,7 @@ class _Verification:
 
     async def run(self) -> Outcome:
         began_ns = self._clock.monotonic_ns()
-        async with contextlib.aclosing(_Journal(self._sources.bus)) as journal:
+        async with contextlib.aclosing(JournalReader(self._sources.bus)) as journal:
             self._split_at = await self._end() // 2
             venues, open_questions = await self._settle(journal, began_ns)
             waited_ns = self._clock.monotonic_ns() - began_ns
@@ -153,7 +151,7 @@ class _Verification:
         checks = [self._ready(open_questions), *judge(self._auditor, tables, venues, beside)]
         return Outcome(tuple(checks), waited_ns / NS_PER_S, tuple(self._said))
 
-    async def _settle(self, journal: _Journal, began_ns: int) -> tuple[Sequence[VenueAccount], list[str]]:
+    async def _settle(self, journal: JournalReader, began_ns: int) -> tuple[Sequence[VenueAccount], list[str]]:
         """Asks again until nothing is open, or until the time is over; returns what is still open then."""
         told = ""
         while True:
@@ -194,7 +192,7 @@ class _Verification:
         figure = f"{self._auditor.last_sequence:,} records"
         return Check("READY", "readers have caught up with the journal", not behind, figure, "; ".join(behind))
 
-    async def _read(self, journal: _Journal, upto: int) -> None:
+    async def _read(self, journal: JournalReader, upto: int) -> None:
         async for records in journal.upto(upto):
             for record in records:
                 if self._split_at and record.sequence > self._split_at:
@@ -208,36 +206,3 @@ class _Verification:
     def _say(self, text: str) -> None:
         self._said.append(text)
         self._tell(text)
-
-
-class _Journal:
-    """The journal from its beginning, read exactly as far as asked."""
-
-    def __init__(self, bus: Bus) -> None:
-        self._batches = bus.read(topology.OMS.name, topology.OMS.subjects, after=0)
-        self._kept: list[Record] = []
-        self._at = 0
-
-    async def upto(self, sequence: int) -> AsyncIterator[list[Record]]:
-        """The records not yet given, up to and with `sequence`."""
-        while self._at < sequence:
-            batch = self._kept or await self._next()
-            given = [record for record in batch if record.sequence <= sequence]
-            self._kept = batch[len(given) :]
-            if given:
-                self._at = given[-1].sequence
-                yield given
-            if self._kept:
-                return
-
-    async def aclose(self) -> None:
-        close = getattr(self._batches, "aclose", None)
-        if close is not None:
-            await close()
-
-    async def _next(self) -> list[Record]:
-        try:
-            async with asyncio.timeout(READ_SILENCE_MAX_S):
-                return await anext(self._batches)
-        except TimeoutError:
-            raise BusUnavailable(f"the journal could not be read past {self._at}") from None

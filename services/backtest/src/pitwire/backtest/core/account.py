@@ -36,7 +36,6 @@ ACCOUNT: Final = "backtest"
 VENUE_ACCOUNT: Final = "backtest"
 INCARNATION: Final = "backtest"
 CENT: Final = Decimal("0.01")
-APPROVAL_TTL_NS: Final = 2_000_000_000
 
 
 class Account:
@@ -83,7 +82,7 @@ class Account:
             ts_market_ns=now_ns,
             marks=marks,
             instruments=self._instruments,
-            approval_ttl_ns=APPROVAL_TTL_NS,
+            approval_ttl_ns=gate.APPROVAL_TTL_NS,
             venue_accounts=self._venue_accounts,
         )
         verdicts, used = gate.decide(self.state, batch, context)

@@ -1,6 +1,6 @@
 """The gate's decisions: pure functions of an account's state, a batch of intents, the marks and the clocks."""
 
-from pitwire.risk_gate.core.decision import decide
+from pitwire.risk_gate.core.decision import APPROVAL_TTL_NS, decide
 from pitwire.risk_gate.core.pricing import MARKET_COLLAR_PERCENT
 from pitwire.risk_gate.core.question import DecisionContext, IntentInput
 from pitwire.risk_gate.core.schedule import (
@@ -17,6 +17,7 @@ from pitwire.risk_gate.core.schedule import (
 from pitwire.risk_gate.core.withdrawal import reached, told, withdrawal
 
 __all__ = [
+    "APPROVAL_TTL_NS",
     "MARKET_COLLAR_PERCENT",
     "MARKS_MAX",
     "MARKS_PERIOD_NS",

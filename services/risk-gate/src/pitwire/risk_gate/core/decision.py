@@ -20,6 +20,9 @@ from pitwire.risk_gate.core.checks import CHECKS, verified_reduction
 from pitwire.risk_gate.core.question import DecisionContext, IntentInput, Question, question
 from pitwire.risk_gate.core.schedule import new_marks, require_applied
 
+APPROVAL_TTL_NS: Final = 2_000 * NS_PER_MS
+"""So long after its decision an approval may be sent."""
+
 UNREADABLE_STRATEGY: Final = "unknown"
 DETAIL_MAX: Final = 512
 

@@ -20,7 +20,7 @@ from pitwire.common.portfolio.chain import LedgerRecord
 from pitwire.common.portfolio.view import CoveredEvent
 from pitwire.common.schemas.base import Message
 from pitwire.common.schemas.control import RiskMetrics
-from pitwire.common.schemas.ledger import DECISIONS_MAX, Cursors, Halt, Mark, RiskDecision, Verdict
+from pitwire.common.schemas.ledger import DECISIONS_MAX, Cursors, Halt, RiskDecision
 from pitwire.common.shell import Shell
 from pitwire.common.snapshots import SnapshotStore
 from pitwire.risk_gate import core
@@ -31,7 +31,6 @@ from pitwire.risk_gate.handlers.intents import intent_input, intent_life
 from pitwire.risk_gate.handlers.market import MarketView
 from pitwire.risk_gate.handlers.metrics import Metrics
 
-APPROVAL_TTL_NS: Final = 2_000 * NS_PER_MS
 SNAPSHOT_EVERY: Final = 1_000
 """Ledger records between two snapshots: what a start reads at most beyond the last one."""
 
@@ -334,32 +333,35 @@ class AccountGate:
         """Every instrument that its venue defined."""
         return self._market.instruments
 
-    def decide(self, batch: Sequence[core.IntentInput]) -> tuple[tuple[Verdict, ...], tuple[Mark, ...]]:
-        """The core's verdicts on `batch` now, and the marks it used that the ledger does not know yet."""
+    def decision(
+        self,
+        batch: Sequence[core.IntentInput],
+        *,
+        intent_sequence: int | None = None,
+        control_sequence: int | None = None,
+    ) -> RiskDecision:
+        """The core's verdicts on `batch` now, in the record that says everything they are made of."""
         self.advance()
+        place = self.place(intent_sequence=intent_sequence, control_sequence=control_sequence)
         context = core.DecisionContext(
-            now_ns=self._service.clock.wall_ns(),
-            ts_market_ns=self._market.ts_market_ns,
+            now_ns=place["ts_ns"],
+            ts_market_ns=place["ts_market_ns"],
             marks=self._market.marks,
             instruments=self._market.instruments,
-            approval_ttl_ns=APPROVAL_TTL_NS,
+            approval_ttl_ns=core.APPROVAL_TTL_NS,
             venue_accounts=self._venue_accounts,
             disagreement=self._agreement.disagreement,
         )
-        return core.decide(self.state, batch, context)
+        verdicts, marks = core.decide(self.state, batch, context)
+        return RiskDecision(**place, incarnation=self.state.incarnation, verdicts=verdicts, marks=marks)
 
     def _decision(self) -> Message | None:
         batch = self._deciding = self._intents.next(self._is_decided, DECISIONS_MAX)
         if not batch:
             return None
-        verdicts, marks = self.decide(batch)
+        record = self.decision(batch, intent_sequence=self._intents.cursor_after(batch, self._is_decided))
         crashpoint(CrashPoint.GATE_DECIDED)
-        return RiskDecision(
-            **self.place(intent_sequence=self._intents.cursor_after(batch, self._is_decided)),
-            incarnation=self.state.incarnation,
-            verdicts=verdicts,
-            marks=marks,
-        )
+        return record
 
     def _quarantine(self) -> Message | None:
         return core.quarantine_due(self.state, place=self.place())

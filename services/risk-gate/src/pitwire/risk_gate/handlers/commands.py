@@ -19,7 +19,7 @@ from pitwire.common.ids import MANUAL_STRATEGY
 from pitwire.common.instruments import tradable_quantity
 from pitwire.common.schemas.base import Message
 from pitwire.common.schemas.control import Command, CommandResult
-from pitwire.common.schemas.ledger import DECISIONS_MAX, LimitsApplied, Resume, RiskDecision, StrategyPaused, Verdict
+from pitwire.common.schemas.ledger import DECISIONS_MAX, LimitsApplied, Resume, StrategyPaused, Verdict
 from pitwire.common.schemas.limits import AccountLimits
 from pitwire.common.schemas.orders import Basis, CancelIntent, OrderIntent
 from pitwire.common.shell import Shell
@@ -293,13 +293,9 @@ class CommandDesk:
                 verdicts = ()
                 return None
             inputs = [core.IntentInput(0, intent.strategy, intent, "", intent.trace) for intent in found]
-            verdicts, marks = gate.decide(inputs)
-            return RiskDecision(
-                **gate.place(control_sequence=at if len(found) < DECISIONS_MAX else None),
-                incarnation=gate.state.incarnation,
-                verdicts=verdicts,
-                marks=marks,
-            )
+            record = gate.decision(inputs, control_sequence=at if len(found) < DECISIONS_MAX else None)
+            verdicts = record.verdicts
+            return record
 
         sequence = await gate.write(make)
         return verdicts, sequence
