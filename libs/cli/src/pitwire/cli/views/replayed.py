@@ -28,7 +28,7 @@ def replay_journal(data_dir: Path) -> Reply:
         async with await Operator.connect(running, SystemClock()) as operator:
             return await repeat(operator.bus, load_config(running.config))
 
-    return _reply(asyncio.run(ask()))
+    return reply(asyncio.run(ask()))
 
 
 async def repeat(bus: Bus, config: PitwireConfig) -> Repeater:
@@ -46,7 +46,8 @@ async def repeat(bus: Bus, config: PitwireConfig) -> Repeater:
     return repeater
 
 
-def _reply(repeater: Repeater) -> Reply:
+def reply(repeater: Repeater) -> Reply:
+    """The table, and every difference."""
     accounts = {
         name: {
             "decisions": found.decisions,

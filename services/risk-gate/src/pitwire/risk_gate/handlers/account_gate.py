@@ -333,16 +333,10 @@ class AccountGate:
         """Every instrument that its venue defined."""
         return self._market.instruments
 
-    def decision(
-        self,
-        batch: Sequence[core.IntentInput],
-        *,
-        intent_sequence: int | None = None,
-        control_sequence: int | None = None,
-    ) -> RiskDecision:
-        """The core's verdicts on `batch` now, in the record that says everything they are made of."""
+    def decision(self, batch: Sequence[core.IntentInput], **cursors: int | None) -> RiskDecision:
+        """The core's verdicts on `batch` now, in the record that says all they are made of; `cursors` of `place`."""
         self.advance()
-        place = self.place(intent_sequence=intent_sequence, control_sequence=control_sequence)
+        place = self.place(**cursors)
         context = core.DecisionContext(
             now_ns=place["ts_ns"],
             ts_market_ns=place["ts_market_ns"],

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from pitwire.common.enums import AlertSeverity
 from pitwire.common.refusals import Refusal
 from pitwire.common.schemas.base import Message
-from pitwire.common.schemas.ledger import RiskDecision
 from pitwire.risk_gate import core
 
 if TYPE_CHECKING:
@@ -44,8 +43,7 @@ class BreachDesk:
         cancels = core.withdrawal(gate.state, found, now_ns=gate.shell.clock.wall_ns())
         if not cancels:
             return None
-        verdicts, marks = gate.decide([core.IntentInput(0, cancel.strategy, cancel) for cancel in cancels])
-        return RiskDecision(**gate.place(), incarnation=gate.state.incarnation, verdicts=verdicts, marks=marks)
+        return gate.decision([core.IntentInput(0, cancel.strategy, cancel) for cancel in cancels])
 
     async def _tell(self, found: Refusal) -> None:
         """Once per limit and session day: equity that wavers about a limit is no news."""
