@@ -41,7 +41,7 @@ class Planted:
 
 @dataclass(frozen=True)
 class Absent:
-    """A defect that no change of the product can plant, and why."""
+    """A defect, or the part of one, that no change of the product can plant, and why."""
 
     id: str
     reason: str

@@ -14,6 +14,7 @@ from pitwire.common.enums import HaltScope, TradingState
 from pitwire.common.ids import partition_of
 from pitwire.common.schemas.control import HaltSeen
 from pitwire.common.schemas.ledger import Halt
+from pitwire.execution.adapters.fake import Fate
 from pitwire.execution.adapters.latch import LatchFiles
 from pitwire.execution.handlers.halting import HaltDesk
 from pitwire.execution.handlers.journal import JournalReader
@@ -48,6 +49,19 @@ async def test_a_halt_stops_orders_cancels_what_works_and_is_acknowledged(world:
     record = world.server.log_of("CTL").records[0]
     seen = codec.decode(HaltSeen, record.data, subject=record.subject)
     assert (seen.cancels_requested, seen.oms_sequence) == (1, at)
+
+
+async def test_a_venue_that_owes_an_answer_holds_up_neither_orders_nor_halts(world: ProcessWorld) -> None:
+    """S-36: nothing waits for the network while the journal waits to be read."""
+    await world.process()
+    world.venue.stream_mute = True
+    world.venue.fates.append(Fate.HOLD_ANSWER)
+    first = await world.approve()
+    await world.approve()
+    assert world.told(first) == ["Submitting"]
+    assert len(world.venue.frames) == 2
+    await world.halt(halt("h1"))
+    assert world.seen() == ["h1"]
 
 
 async def test_a_halt_of_another_account_is_acknowledged_and_stops_nothing(world: ProcessWorld) -> None:
