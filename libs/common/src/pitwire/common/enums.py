@@ -228,6 +228,7 @@ class CommandVerb(StrEnum):
     ORDER = "order"
     CANCEL = "cancel"
     FLATTEN = "flatten"
+    CAPITAL = "capital"
 
 
 class CommandStatus(StrEnum):

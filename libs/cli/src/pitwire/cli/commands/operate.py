@@ -128,6 +128,31 @@ def pause(
     finish(work, output)
 
 
+def capital(
+    amount: Annotated[str, typer.Argument(help="How much; below zero it was taken out: -- -100.")],
+    asset: Annotated[str, typer.Argument(help="Of what: USDT, BTC.")],
+    *,
+    venue_account: Annotated[str, typer.Option("--venue-account", help="Where, if the account has several.")] = "",
+    account: AccountOption = "main",
+    reason: ReasonOption = NO_REASON,
+    data_dir: DataDirOption = Path(".pitwire"),
+    output: OutputOption = Format.TEXT,
+) -> None:
+    """Say that money was put into, or taken out of, an account at its venue; it is neither profit nor loss.
+
+    Moves nothing itself. A transfer between two venue accounts is one out and one in.
+    """
+
+    def work() -> Reply:
+        from pitwire.cli.views.operating import record_capital
+
+        return record_capital(
+            data_dir, amount=amount, asset=asset, venue_account=venue_account, account=account, reason=reason
+        )
+
+    finish(work, output)
+
+
 def halt(
     *,
     account: Annotated[str, typer.Option("--account", "-a", help="Halt this account.")] = "",

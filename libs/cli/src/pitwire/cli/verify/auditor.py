@@ -15,6 +15,7 @@ from pitwire.common.ids import content_hash, partition_of
 from pitwire.common.schemas.base import Message
 from pitwire.common.schemas.execution import ExecEvent
 from pitwire.common.schemas.ledger import (
+    CapitalRecorded,
     Halt,
     LeaderChanged,
     LedgerEvent,
@@ -24,7 +25,7 @@ from pitwire.common.schemas.ledger import (
     StrategyPaused,
 )
 
-Effect = Resume | LimitsApplied | StrategyPaused
+Effect = Resume | LimitsApplied | StrategyPaused | CapitalRecorded
 """What an operator's command may leave in the journal, with its id."""
 
 

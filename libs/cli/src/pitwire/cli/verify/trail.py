@@ -12,7 +12,7 @@ from pitwire.cli.verify.check import Check, Findings
 from pitwire.cli.verify.evidence import BusEvidence, Row, Tables
 from pitwire.common.enums import CommandVerb
 from pitwire.common.schemas.control import Command, Heartbeat
-from pitwire.common.schemas.ledger import LimitsApplied, Resume, StrategyPaused
+from pitwire.common.schemas.ledger import CapitalRecorded, LimitsApplied, Resume, StrategyPaused
 
 ALIVE_NS: Final = 10_000_000_000
 """A process whose last heartbeat is so much older than the newest one is gone, and agrees with nobody."""
@@ -21,6 +21,7 @@ VERBS: Final[Mapping[type, CommandVerb]] = {
     Resume: CommandVerb.RESUME,
     LimitsApplied: CommandVerb.LIMITS,
     StrategyPaused: CommandVerb.PAUSE,
+    CapitalRecorded: CommandVerb.CAPITAL,
 }
 
 

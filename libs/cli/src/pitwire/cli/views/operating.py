@@ -108,6 +108,12 @@ def pause_strategy(data_dir: Path, strategy: str, *, account: str, reason: str, 
     return _command(find_running(data_dir), CommandVerb.PAUSE, args, account=account, reason=reason)
 
 
+def record_capital(data_dir: Path, *, amount: str, asset: str, venue_account: str, account: str, reason: str) -> Reply:
+    """Money that came to or left the venue counts from the ledger record on that the reply names."""
+    args = {"amount": amount, "asset": asset} | ({"venue_account": venue_account} if venue_account else {})
+    return _command(find_running(data_dir), CommandVerb.CAPITAL, args, account=account, reason=reason)
+
+
 def _scope(strategy: str, instrument: str) -> dict[str, str]:
     return {key: value for key, value in (("strategy", strategy), ("instrument_id", instrument)) if value}
 

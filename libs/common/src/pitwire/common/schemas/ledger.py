@@ -144,12 +144,13 @@ class LimitsApplied(LedgerEvent):
 
 
 class CapitalRecorded(LedgerEvent):
-    """Money put in (positive) or taken out: never profit or loss."""
+    """Money put in (positive) or taken out: never profit or loss. `command_id` is empty for the first capital."""
 
     asset: Asset
     amount: Number
     venue_account: Token
     reason: Text = ""
+    command_id: Text = ""
 
 
 class StrategyRegistered(LedgerEvent):

@@ -12,14 +12,13 @@ from pitwire.common.bus.port import Record
 from pitwire.common.clock import NS_PER_MS, NS_PER_S
 from pitwire.common.crashpoints import CrashPoint, crashpoint
 from pitwire.common.enums import AlertSeverity, CancelPolicy, HaltScope
-from pitwire.common.errors import AppendRefused, BusUnavailable, DecodeError, InvariantBroken, LostRace, PitwireError
+from pitwire.common.errors import AppendRefused, DecodeError, InvariantBroken, LostRace, PitwireError
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.common.journal import FencedWriter
 from pitwire.common.portfolio import AccountState
 from pitwire.common.portfolio.chain import LedgerRecord
 from pitwire.common.portfolio.view import CoveredEvent
 from pitwire.common.schemas.base import Message
-from pitwire.common.schemas.control import RiskMetrics
 from pitwire.common.schemas.ledger import DECISIONS_MAX, Cursors, Halt, RiskDecision
 from pitwire.common.shell import Shell
 from pitwire.common.snapshots import SnapshotStore
@@ -29,7 +28,7 @@ from pitwire.risk_gate.handlers.breaches import BreachDesk
 from pitwire.risk_gate.handlers.intent_queue import IntentQueue
 from pitwire.risk_gate.handlers.intents import intent_input, intent_life
 from pitwire.risk_gate.handlers.market import MarketView
-from pitwire.risk_gate.handlers.metrics import Metrics
+from pitwire.risk_gate.handlers.metrics import Metrics, publish_figures
 
 SNAPSHOT_EVERY: Final = 1_000
 """Ledger records between two snapshots: what a start reads at most beyond the last one."""
@@ -94,6 +93,10 @@ class AccountGate:
     def shell(self) -> Shell:
         """The shell this gate runs in."""
         return self._service
+
+    @property
+    def venue_accounts(self) -> tuple[str, ...]:
+        return tuple(self._venue_accounts)
 
     # -- the fold ------------------------------------------------------------------------------------------------
 
@@ -382,15 +385,4 @@ class AccountGate:
         if now - self._metrics_ns < METRICS_PERIOD_NS or self.state.limits is None:
             return
         self._metrics_ns = now
-        figures = core.metrics(self.state, self._market.marks, instruments=self._market.instruments)
-        place = {
-            "account": self.state.account,
-            "oms_sequence": self.state.ledger_sequence,
-            "ts_market_ns": self._market.ts_market_ns,
-            "ts_ns": self._service.clock.wall_ns(),
-        }
-        metrics = RiskMetrics.model_validate(figures | place)
-        with contextlib.suppress(BusUnavailable):
-            await self._service.bus.publish(
-                subjects.risk_metrics(self.state.account), codec.encode(metrics), codec.headers_for(metrics)
-            )
+        await publish_figures(self._service, self.state, self._market)

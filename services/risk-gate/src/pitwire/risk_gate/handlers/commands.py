@@ -19,7 +19,14 @@ from pitwire.common.ids import MANUAL_STRATEGY
 from pitwire.common.instruments import tradable_quantity
 from pitwire.common.schemas.base import Message
 from pitwire.common.schemas.control import Command, CommandResult
-from pitwire.common.schemas.ledger import DECISIONS_MAX, LimitsApplied, Resume, StrategyPaused, Verdict
+from pitwire.common.schemas.ledger import (
+    DECISIONS_MAX,
+    CapitalRecorded,
+    LimitsApplied,
+    Resume,
+    StrategyPaused,
+    Verdict,
+)
 from pitwire.common.schemas.limits import AccountLimits
 from pitwire.common.schemas.orders import Basis, CancelIntent, OrderIntent
 from pitwire.common.shell import Shell
@@ -57,6 +64,7 @@ class CommandDesk:
             CommandVerb.ORDER: self._order,
             CommandVerb.CANCEL: self._cancel,
             CommandVerb.FLATTEN: self._flatten,
+            CommandVerb.CAPITAL: self._capital,
         }
 
     async def follow(self) -> None:
@@ -177,6 +185,34 @@ class CommandDesk:
             lambda: LimitsApplied(**gate.place(control_sequence=at), limits=limits, command_id=command.command_id)
         )
         return CommandStatus.DONE, f"limits version {limits.limits_version}", {}, sequence
+
+    async def _capital(self, gate: AccountGate, command: Command, at: int) -> Outcome:
+        """args: `asset`, `amount` (below zero: taken out), `venue_account` where the account has several.
+
+        It says what happened at the venue and moves no money. A transfer between venue accounts is two of them.
+        """
+        args, known = command.args, gate.venue_accounts
+        venue_account = args.get("venue_account", known[0] if len(known) == 1 else "")
+        if venue_account not in known:
+            raise Refused(f"venue_account {venue_account!r}: give one of {', '.join(known)}")
+        flow = CapitalRecorded.model_validate(
+            gate.place(control_sequence=at)
+            | {"asset": args.get("asset", ""), "amount": args.get("amount", ""), "venue_account": venue_account}
+        )
+        free = gate.state.available(venue_account, flow.asset)
+        if not flow.amount or free + flow.amount < 0:
+            raise Refused(f"amount {flow.amount}: {free} {flow.asset} of {venue_account} are free, 0 is nothing")
+        sequence = await gate.write(
+            lambda: CapitalRecorded(
+                **gate.place(control_sequence=at),
+                asset=flow.asset,
+                amount=flow.amount,
+                venue_account=venue_account,
+                reason=command.reason,
+                command_id=command.command_id,
+            )
+        )
+        return CommandStatus.DONE, f"{flow.amount:+f} {flow.asset} of {venue_account}", {}, sequence
 
     async def _order(self, gate: AccountGate, command: Command, at: int) -> Outcome:
         """args: the fields of an order intent (`ORDER_ARGS`), `reduce_only`, and `strategy` to book it to another."""
@@ -323,6 +359,7 @@ def _args_of(verb: CommandVerb) -> set[str]:
         CommandVerb.ORDER: {*ORDER_ARGS, "reduce_only", "strategy"},
         CommandVerb.CANCEL: {*SCOPE_ARGS, "client_order_id"},
         CommandVerb.FLATTEN: set(SCOPE_ARGS),
+        CommandVerb.CAPITAL: {"asset", "amount", "venue_account"},
     }
     return args[verb]
 

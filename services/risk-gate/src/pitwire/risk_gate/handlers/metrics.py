@@ -1,10 +1,19 @@
-"""What the gate reports about itself."""
+"""What the gate reports about itself and about its accounts."""
 
 from __future__ import annotations
 
+import contextlib
+
 from prometheus_client import CollectorRegistry, Counter
 
+from pitwire.common import codec, subjects
+from pitwire.common.errors import BusUnavailable
 from pitwire.common.journal import FencedWriter
+from pitwire.common.portfolio import AccountState
+from pitwire.common.schemas.control import RiskMetrics
+from pitwire.common.shell import Shell
+from pitwire.risk_gate import core
+from pitwire.risk_gate.handlers.market import MarketView
 
 
 class Metrics:
@@ -20,3 +29,19 @@ class Metrics:
         self.records.labels(account).inc(1 if sequence else 0)
         self.races.labels(account).inc(writer.races_lost)
         writer.races_lost = 0
+
+
+async def publish_figures(service: Shell, state: AccountState, market: MarketView) -> None:
+    """Where the account stands against its limits, on the bus; a bus that is away is no fault."""
+    figures = core.metrics(state, market.marks, instruments=market.instruments)
+    place = {
+        "account": state.account,
+        "oms_sequence": state.ledger_sequence,
+        "ts_market_ns": market.ts_market_ns,
+        "ts_ns": service.clock.wall_ns(),
+    }
+    metrics = RiskMetrics.model_validate(figures | place)
+    with contextlib.suppress(BusUnavailable):
+        await service.bus.publish(
+            subjects.risk_metrics(state.account), codec.encode(metrics), codec.headers_for(metrics)
+        )
