@@ -10,8 +10,8 @@ from functools import partial
 
 from pitwire.common import indicators
 
-BARS = 200_000
-ROUNDS = 5
+BARS = 40_000
+ROUNDS = 25
 SEED = 20240805
 SIMPLE_NS_MAX = 500
 

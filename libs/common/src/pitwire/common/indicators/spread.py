@@ -17,18 +17,24 @@ class StandardDeviation:
     of equal values has exactly no deviation, so that a frozen price is never a z-score made of rounding.
     """
 
-    __slots__ = ("_left", "_offset", "_origin", "_run", "_run_at", "_share", "_squares", "_window", "length", "value")
+    __slots__ = (
+        "_at", "_end", "_laps", "_newest_at", "_offset", "_origin", "_ring", "_run", "_share", "_squares", "_tick",
+        "length", "value",
+    )  # fmt: skip
 
     def __init__(self, length: int) -> None:
         self.length: Final = at_least(2, name="length", value=length)
         self.value: float | None = None
-        self._window: deque[float] = deque(maxlen=length)
+        self._ring: list[float] = []
+        self._at = self._end = 0
+        self._laps = 0
+        self._tick = 0
         self._share = 1.0 / length
         self._origin = 0.0
         self._offset = 0.0
         self._squares = 0.0
-        self._left = 0
-        self._run = self._run_at = 1
+        self._run = 1
+        self._newest_at = 0
 
     @property
     def warm_up(self) -> int:
@@ -39,17 +45,16 @@ class StandardDeviation:
         return self._origin + self._offset
 
     def update(self, value: float) -> float | None:
-        window = self._window
-        self._left = left = self._left - 1
-        if left <= 0:
-            return self._seldom(value, left)
-        share, before = self._share, self._offset
-        step, distance = value - window[0], value - self._origin
-        repeats = value == window[-1]
-        window.append(value)
+        at = self._at
+        if at >= self._end:
+            return self._seldom(value)
+        self._at = at + 1
+        ring, share, before = self._ring, self._share, self._offset
+        step, distance = value - ring[at], value - self._origin
+        ring[at] = value
         self._offset = offset = before + step * share
         self._squares = squares = self._squares + step * (distance + distance - step - offset - before)
-        if squares > 0.0 and not (repeats and self._all_equal(left)):
+        if squares > 0.0 and (value != ring[at - 1] or not self._all_equal(at)):
             self.value = found = sqrt(squares * share)
             return found
         self.value = 0.0
@@ -59,26 +64,36 @@ class StandardDeviation:
         """Of `value` from the mean, without the rounding that subtracting the mean itself would bring."""
         return value - self._origin - self._offset
 
-    def _seldom(self, value: float, left: int) -> float | None:
-        """An update that fills the window (`left` counts down from -1), or after which the sums are made anew."""
-        window = self._window
-        repeats = bool(window) and value == window[-1]
-        equal = repeats and self._all_equal(left)
-        window.append(value)
-        if -self.length < left < 0:
-            return None
-        self._left = max(self.length, RENEWAL_UPDATES_MIN)
-        self._run_at = self._left if repeats else 0
-        self._origin = mean = fsum(window) / self.length
-        self._offset = fsum([each - mean for each in window]) / self.length
-        self._squares = fsum([(each - self.mean) ** 2 for each in window])
+    def _seldom(self, value: float) -> float | None:
+        """Fills the ring, begins its next lap, and after some laps makes the sums anew."""
+        ring, length = self._ring, self.length
+        if len(ring) < length:
+            ring.append(value)
+            equal = len(ring) > 1 and value == ring[-2] and self._all_equal(len(ring) - 1)
+            if len(ring) < length:
+                return None
+            self._at = length
+        else:
+            self._at = 0
+            self._tick += length
+            self._laps -= 1
+            if self._laps:
+                return self.update(value)
+            ring[0], self._at = value, 1
+            equal = value == ring[-1] and self._all_equal(0)
+        self._end = length
+        self._laps = max(RENEWAL_UPDATES_MIN // length, 1)
+        self._origin = mean = fsum(ring) / length
+        self._offset = fsum([each - mean for each in ring]) / length
+        self._squares = fsum([(each - self.mean) ** 2 for each in ring])
         self.value = 0.0 if equal else sqrt(self._squares * self._share)
         return self.value
 
-    def _all_equal(self, left: int) -> bool:
-        """The newest value is the one before it: whether the whole window is. Asked with every repetition."""
-        self._run = self._run + 1 if self._run_at == left + 1 else 2
-        self._run_at = left
+    def _all_equal(self, at: int) -> bool:
+        """The value at `at` is the one before it: whether the whole ring is. Asked with every repetition."""
+        now = self._tick + at
+        self._run = self._run + 1 if self._newest_at == now - 1 and now > 1 else 2
+        self._newest_at = now
         return self._run >= self.length
 
 
