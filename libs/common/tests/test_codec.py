@@ -8,12 +8,16 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from pitwire.common import codec, subjects
 from pitwire.common.enums import OrderType, Side
 from pitwire.common.errors import DecodeError
-from pitwire.common.schemas.ledger import Halt
+from pitwire.common.schemas.base import Message, decimal_text
+from pitwire.common.schemas.execution import ExecReport, Submitting
+from pitwire.common.schemas.ledger import Halt, RiskDecision
 from pitwire.common.schemas.orders import OrderIntent
+from pitwire.common.testing.journal import BTC, Journal, mark, order_intent
 
 SUBJECT = subjects.intent("main", "momentum")
 
@@ -118,3 +122,42 @@ def test_the_error_never_repeats_the_input() -> None:
     with pytest.raises(DecodeError) as caught:
         codec.decode(OrderIntent, b'{"account":"s3cr3t value"}', subject=SUBJECT)
     assert "s3cr3t" not in str(caught.value)
+
+
+@given(st.one_of(st.text(alphabet="0123456789.-+eE_ naif", max_size=60), st.decimals().map(str)))
+def test_a_number_that_was_read_before_is_read_the_same_again(text: str) -> None:
+    def read() -> str:
+        try:
+            return str(intent(quantity=text).quantity)
+        except ValidationError as error:
+            return str(error.errors()[0]["msg"])
+
+    first = read()
+    assert read() == first
+
+
+def test_equal_numbers_keep_their_own_spelling() -> None:
+    spelled = ["1.5", "1.50", "1.500"]
+    assert [str(intent(quantity=text).quantity) for text in spelled * 2] == spelled * 2
+    assert [str(intent(quantity=Decimal(text)).quantity) for text in spelled] == spelled
+
+
+def plainly(message: Message) -> bytes:
+    """By pydantic's own dump of the message."""
+    return orjson.dumps(message.model_dump(), default=decimal_text)
+
+
+def test_the_bytes_are_those_of_every_field_in_the_order_of_its_class() -> None:
+    journal = Journal()
+    journal.start()
+    approval = journal.approve(order_intent(1, "BUY", "0.10", limit_price="100"))
+    journal.submitting(approval)
+    journal.fill(approval, "0.10", "99.50")
+    journal.halt("h1")
+    journal.marks(mark(BTC, "101.20"))
+    events = [*(entry.event for entry in journal.entries), approval.intent]
+    for event in events:
+        decoded = codec.decode(type(event), codec.encode(event), subject=SUBJECT)
+        for each in (event, decoded, event.model_copy(update={"ts_ns": 7})):
+            assert codec.encode(each) == plainly(each)
+    assert {type(event) for event in events} > {RiskDecision, Submitting, ExecReport, Halt, OrderIntent}

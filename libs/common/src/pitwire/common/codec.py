@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from pitwire.common import registry
 from pitwire.common.errors import DecodeError
-from pitwire.common.schemas.base import Message, decimal_text
+from pitwire.common.schemas.base import Message, Value, decimal_text
 
 SCHEMA_HEADER: Final = "Schema"
 TRACE_HEADER: Final = "traceparent"
@@ -23,13 +23,15 @@ REASON_MAX: Final = 400
 def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return decimal_text(value)
+    if isinstance(value, Value):
+        return value.__dict__
     msg = f"{type(value).__name__} cannot go on the wire"
     raise TypeError(msg)
 
 
 def encode(message: Message) -> bytes:
     """Canonical bytes: field order of the class, Decimals in plain notation. Equal messages, equal bytes."""
-    return orjson.dumps(message.model_dump(), default=_plain)
+    return orjson.dumps(message, default=_plain)
 
 
 M = TypeVar("M", bound=Message)

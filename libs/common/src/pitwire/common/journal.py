@@ -18,6 +18,8 @@ READ_BACK_TRIES_MAX: Final = 1_200
 REFUSED_WAIT_S: Final = 1.0
 FOLD_WAIT_MAX_S: Final = 30.0
 RACES_MAX: Final = 1_000
+OWN_MAX: Final = 32
+"""Own records that the reader has not brought yet; with more under way the oldest is decoded like anybody's."""
 
 
 class Fold(Protocol):
@@ -54,7 +56,12 @@ class FencedWriter:
         self._fold = fold
         self._on_refused = on_refused
         self._lock = asyncio.Lock()
+        self._own: dict[bytes, Message] = {}
         self.races_lost = 0
+
+    def own(self, data: bytes) -> Message | None:
+        """The message that this process wrote as exactly these bytes: it need not be decoded to be known. Once."""
+        return self._own.pop(data, None)
 
     async def write(self, make: Callable[[], Message | None], *, trace: str = "") -> int:
         """Stores what `make` says, made anew from the current fold after each lost race or unknown outcome.
@@ -68,7 +75,7 @@ class FencedWriter:
                 message = make()
                 if message is None:
                     return 0
-                data = codec.encode(message)
+                data = self._remember(message)
                 try:
                     sequence = await self._bus.append(
                         self._subject,
@@ -90,6 +97,13 @@ class FencedWriter:
                 self._fold.written(sequence, message, data)
                 return sequence
         raise InvariantBroken(f"{self._subject}: {RACES_MAX} races in one write stored nothing")
+
+    def _remember(self, message: Message) -> bytes:
+        data = codec.encode(message)
+        self._own[data] = message
+        if len(self._own) > OWN_MAX:
+            del self._own[next(iter(self._own))]
+        return data
 
     async def _read_back(self) -> None:
         """Waits until everything that stands on the subject is folded; the error itself is never interpreted."""

@@ -73,6 +73,9 @@ class OrderedReader:
         self._on_trouble = on_trouble
         self._arrived: list[Delivery] = []
         self._overflowed = False
+        self._loop = asyncio.get_running_loop()
+        self._waits_since = 0.0
+        self._silence: asyncio.TimerHandle | None = None
         self._wake = asyncio.Event()
         self._reconnected = False
         self._epoch = ""
@@ -102,9 +105,12 @@ class OrderedReader:
             pending = await self._create(name)
             if pending == 0:
                 yield []
+            self._watch_silence()
             async for batch in self._pull(name, inbox, caught_up=pending == 0):
                 yield batch
         finally:
+            if self._silence is not None:
+                self._silence.cancel()
             with contextlib.suppress(nats_errors.Error, OSError):
                 await subscription.unsubscribe()
                 self._client.send(f"$JS.API.CONSUMER.DELETE.{self._stream}.{name}", b"")
@@ -196,6 +202,13 @@ class OrderedReader:
         }
         self._client.send(f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{name}", orjson.dumps(body), reply=reply)
 
+    def _watch_silence(self) -> None:
+        """One timer for many waits: it comes back when the one that began last would have lasted too long."""
+        left_s = self._waits_since + SILENCE_MAX_S - self._loop.time()
+        if left_s <= 0:
+            self._wake.set()
+        self._silence = self._loop.call_later(left_s if left_s > 0 else SILENCE_MAX_S, self._watch_silence)
+
     def _on_delivery(self, came: Delivery) -> None:
         if len(self._arrived) < WAITING_MESSAGES_MAX:
             self._arrived.append(came)
@@ -209,11 +222,10 @@ class OrderedReader:
     async def _take(self) -> list[Delivery]:
         if not self._arrived:
             self._wake.clear()
-            try:
-                async with asyncio.timeout(SILENCE_MAX_S):
-                    await self._wake.wait()
-            except TimeoutError:
-                raise _Restart("no heartbeat") from None
+            self._waits_since = self._loop.time()
+            await self._wake.wait()
+            if not self._arrived and not self._reconnected:
+                raise _Restart("no heartbeat")
         if self._reconnected:
             raise _Restart("connection was lost")
         taken, self._arrived, self._overflowed = self._arrived, [], False

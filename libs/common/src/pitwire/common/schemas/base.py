@@ -2,31 +2,60 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StringConstraints,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 DIGITS_MAX: Final = 40
 EXPONENT_MAX: Final = 24
 
 
-def _decimal_text(value: Any) -> Any:
+NUMBERS_CACHED_MAX: Final = 16_384
+NUMBER_TEXT_MAX: Final = 2 * DIGITS_MAX
+"""Characters of what is worth keeping: sign, point, digits and zeros of any number that fits."""
+
+
+@lru_cache(maxsize=NUMBERS_CACHED_MAX)
+def _read(text: str) -> Decimal | None:
+    """The number that `text` spells, where it is one of ours; None is answered with a reason elsewhere."""
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        return None
+    return value if value.is_finite() and _fits(value) else None
+
+
+def _fits(value: Decimal) -> bool:
+    _, digits, exponent = value.as_tuple()
+    return len(digits) <= DIGITS_MAX and isinstance(exponent, int) and abs(exponent) <= EXPONENT_MAX
+
+
+def _number(value: Any, check: ValidatorFunctionWrapHandler) -> Decimal:
+    """The same few prices and quantities come again and again: what was read once is not read again."""
+    if type(value) is str and len(value) <= NUMBER_TEXT_MAX:
+        found = _read(value)
+        if found is not None:
+            return found
+    elif type(value) is Decimal and _read(str(value)) is not None:
+        return value
     if isinstance(value, bool | float | int):
         msg = 'write decimals as text, for example "0.01"'
         raise ValueError(msg)  # noqa: TRY004 - pydantic turns ValueError into a message with the field's place
-    return value
-
-
-def _bounded(value: Decimal) -> Decimal:
-    if not value.is_finite():
-        msg = "NaN and Infinity are not numbers here"
-        raise ValueError(msg)
-    _, digits, exponent = value.as_tuple()
-    if len(digits) > DIGITS_MAX or not isinstance(exponent, int) or abs(exponent) > EXPONENT_MAX:
+    number: Decimal = check(value)
+    if not _fits(number):
         msg = f"at most {DIGITS_MAX} digits and exponents within ±{EXPONENT_MAX}"
         raise ValueError(msg)
-    return value
+    return number
 
 
 def decimal_text(value: Decimal) -> str:
@@ -34,9 +63,7 @@ def decimal_text(value: Decimal) -> str:
     return format(value, "f") if value else "0"
 
 
-Number = Annotated[
-    Decimal, BeforeValidator(_decimal_text), AfterValidator(_bounded), PlainSerializer(decimal_text, when_used="json")
-]
+Number = Annotated[Decimal, WrapValidator(_number), PlainSerializer(decimal_text, when_used="json")]
 """Any finite Decimal; text on the wire."""
 
 Positive = Annotated[Number, Field(gt=0)]

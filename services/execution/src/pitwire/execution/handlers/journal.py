@@ -53,8 +53,9 @@ class JournalReader:
         desk = self._by_subject.get(record.subject)
         if desk is not None and record.sequence <= desk.core.sequence:
             return
+        own = desk.writer.own(record) if desk is not None else None
         try:
-            message = codec.decode_known(record.subject, record.schema, record.data)
+            message = own or codec.decode_known(record.subject, record.schema, record.data)
         except DecodeError as error:
             await self._unreadable(record, desk, error.reason)
             return

@@ -9,6 +9,7 @@ from typing import Final
 
 from pitwire.common import subjects
 from pitwire.common.agreement import BUILD
+from pitwire.common.bus.port import Record
 from pitwire.common.crashpoints import CrashPoint, crashpoint
 from pitwire.common.enums import AlertSeverity, ExecType
 from pitwire.common.errors import AppendRefused, BusUnavailable
@@ -47,7 +48,8 @@ class ExecWriter:
         self._shell = shell
         self._core = core
         self._metrics = metrics
-        self._fenced = FencedWriter(shell.bus, subjects.exec_events(core.account), self)
+        self._subject = subjects.exec_events(core.account)
+        self._fenced = FencedWriter(shell.bus, self._subject, self)
         self._urgent: deque[Job] = deque()
         self._ordinary: deque[ExecEvent] = deque()
         self._in_a_row = 0
@@ -69,6 +71,10 @@ class ExecWriter:
     async def folded(self, sequence: int) -> None:
         async with self._folded:
             await self._folded.wait_for(lambda: self._core.place.sequence >= sequence)
+
+    def own(self, record: Record) -> Message | None:
+        """The event of this process that the record is; None for anybody else's."""
+        return self._fenced.own(record.data) if record.subject == self._subject else None
 
     async def on_folded(self) -> None:
         """The reader has folded another batch."""

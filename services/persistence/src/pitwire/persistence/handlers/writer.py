@@ -31,8 +31,8 @@ JOURNAL_BATCH_MAX: Final = 500
 OTHER_BATCH_MAX: Final = 100
 """The other streams are short or slow: here memory counts for more than speed."""
 
-GATHER_S: Final = 0.05
-"""Nobody waits for rows: one transaction for what a twentieth of a second brings leaves the disk to the journal."""
+GATHER_S: Final = 0.2
+"""Nobody waits for rows: one transaction for what a fifth of a second brings leaves the machine to the orders."""
 
 INBOX_RECORDS_MAX: Final = 500
 RETRY_WAIT_MIN_S: Final = 0.05

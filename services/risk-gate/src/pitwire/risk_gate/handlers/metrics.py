@@ -23,12 +23,20 @@ class Metrics:
         label = ("account",)
         self.records = Counter("pitwire_risk_gate_records", "records appended to the ledger", label, registry=registry)
         self.races = Counter("pitwire_risk_gate_races_lost", "appends that were made anew", label, registry=registry)
+        self._of: dict[str, tuple[Counter, Counter]] = {}
 
     def wrote(self, account: str, writer: FencedWriter, sequence: int) -> None:
         """After each write: `sequence` of the record, 0 where there was none, and the races on the way to it."""
-        self.records.labels(account).inc(1 if sequence else 0)
-        self.races.labels(account).inc(writer.races_lost)
-        writer.races_lost = 0
+        records, races = self._of.get(account) or self._counters(account)
+        if sequence:
+            records.inc()
+        if writer.races_lost:
+            races.inc(writer.races_lost)
+            writer.races_lost = 0
+
+    def _counters(self, account: str) -> tuple[Counter, Counter]:
+        found = self._of[account] = self.records.labels(account), self.races.labels(account)
+        return found
 
 
 async def publish_figures(service: Shell, state: AccountState, market: MarketView) -> None:
