@@ -78,6 +78,13 @@ async def reading(bus: NatsBus, stream: str, filters: tuple[str, ...], into: lis
     return task
 
 
+async def freeze(world: NatsWorld) -> None:
+    """Returns when the server stands still: a signal that is only on its way leaves time for one more answer."""
+    os.kill(world.server.pid, signal.SIGSTOP)
+    stat = Path(f"/proc/{world.server.pid}/stat")
+    await until(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T")
+
+
 async def stop(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -110,10 +117,10 @@ async def test_a_record_whose_answer_never_came_is_unknown_and_its_repetition_lo
     real_world: NatsWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server was frozen: what had left stands later, although the writer had given up."""
-    monkeypatch.setattr(nats_bus, "APPEND_TIMEOUT_S", 0.3)
     bus = await real_world.connect("risk-gate")
     first = await bus.append(LEDGER, b"a", expected_last=0)
-    os.kill(real_world.server.pid, signal.SIGSTOP)
+    monkeypatch.setattr(nats_bus, "APPEND_TIMEOUT_S", 0.3)
+    await freeze(real_world)
     with pytest.raises(OutcomeUnknown):
         await bus.append(LEDGER, b"b", expected_last=first)
     os.kill(real_world.server.pid, signal.SIGCONT)
@@ -203,7 +210,7 @@ async def test_who_takes_its_trouble_badly_does_not_lose_its_bus(real_world: Nat
 @pytest.mark.parametrize("buffered", [False, True], ids=["idle", "buffered"])
 async def test_a_frozen_server_is_noticed_and_its_return_too(real_world: NatsWorld, buffered: bool) -> None:
     bus = await real_world.connect("market-data")
-    os.kill(real_world.server.pid, signal.SIGSTOP)
+    await freeze(real_world)
     if buffered:
         for _ in range(20):
             await bus.publish(subjects.quote("BTC-USDT.sim"), bytes(1_000_000))
@@ -217,7 +224,7 @@ async def test_a_frozen_server_is_noticed_and_its_return_too(real_world: NatsWor
 
 async def test_close_ends_even_to_a_frozen_server_with_a_full_socket(real_world: NatsWorld) -> None:
     bus = await real_world.connect("market-data")
-    os.kill(real_world.server.pid, signal.SIGSTOP)
+    await freeze(real_world)
     for _ in range(20):
         await bus.publish(subjects.quote("BTC-USDT.sim"), bytes(1_000_000))
     began = time.monotonic()
