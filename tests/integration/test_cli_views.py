@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import psycopg
 import pytest
 
+from pitwire.cli.output import Table
 from pitwire.cli.run.numbers import NumbersReader
 from pitwire.cli.views.book import show_positions
 from pitwire.cli.views.pnl import show_pnl
@@ -101,3 +102,20 @@ def test_without_tables_it_says_what_to_look_at(
     monkeypatch.setenv("PITWIRE_DATABASE_URL", postgres.dsn)
     with pytest.raises(StoreUnavailable, match="is persistence running"):
         show_pnl(tmp_path, account="")
+
+
+TRACES = """
+insert into decision_traces (traces_epoch, traces_sequence, account, strategy, instrument_id, signal, reason, values,
+  intent_no, event_ns, decided_ns)
+values ('a', 1, 'main', 'momentum', 'BTC-USDT.sim', 'WARMING_UP', 'before the market', '{}', 0, 1796000000000000000, 1),
+       ('a', 2, 'main', 'momentum', 'BTC-USDT.sim', 'HOLD', 'in the recording', '{}', 0, 1722000000000000000, 2)
+"""
+
+
+def test_the_last_words_are_the_last_also_where_the_market_is_of_another_year(database: str, tmp_path: Path) -> None:
+    with psycopg.connect(database.replace("+psycopg", "")) as connection:
+        connection.execute(TRACES.encode())
+    said = next(
+        part for part in show_strategies(tmp_path).parts if isinstance(part, Table) and part.title == "last words"
+    )
+    assert [row[-1] for row in said.rows] == ["in the recording"]

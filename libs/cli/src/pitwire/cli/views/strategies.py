@@ -14,7 +14,7 @@ from pitwire.common.config import PitwireConfig, load_config
 
 LAST_SAID: Final = """
 select distinct on (strategy, instrument_id) strategy, instrument_id, signal, reason, event_at
-from decision_traces order by strategy, instrument_id, event_ns desc, traces_sequence desc
+from decision_traces order by strategy, instrument_id, decided_ns desc, traces_sequence desc
 """
 PAUSED: Final = "select account, strategy, pause_reason from strategies where paused"
 COLUMNS: Final = (

@@ -19,7 +19,7 @@ from pitwire.common.refusals import REFUSALS
 
 EVALUATIONS: Final = """
 select account, strategy, instrument_id, event_at, event_ns, signal, reason, "values", target_position, intent_no
-from decision_traces {where} order by event_ns desc, traces_sequence desc limit %(limit)s
+from decision_traces {where} order by decided_ns desc, traces_sequence desc limit %(limit)s
 """
 VERDICT: Final = """
 select verdict, code, limit_value, observed, detail, client_order_id, side, order_type, quantity, limit_price,

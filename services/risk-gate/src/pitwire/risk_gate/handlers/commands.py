@@ -366,7 +366,8 @@ def _args_of(verb: CommandVerb) -> set[str]:
 
 def _line(verdict: Verdict) -> str:
     if verdict.verdict == "DENIED":
-        return f"DENIED {verdict.code} limit={verdict.limit} observed={verdict.observed} {verdict.detail}".strip()
+        figures = "" if verdict.limit is None else f" limit={verdict.limit} observed={verdict.observed}"
+        return f"DENIED {verdict.code}{figures} {verdict.detail}".strip()
     if verdict.verdict == "CANCEL_APPROVED":
         return f"CANCEL_APPROVED {verdict.intent.orig_client_order_id}"
     return f"APPROVED {verdict.client_order_id}"
