@@ -242,19 +242,18 @@ def start_and_take_over(url: str, folder: Path, records: int) -> dict[str, float
         leader.end()
 
 
-async def measure(records: int) -> None:
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        async with journal_server(folder) as server:
-            seeds = folder / "keys"
-            gate, execution = [await connect(server.url, seeds, name) for name in ("risk-gate", "execution")]
-            began = time.perf_counter()
+async def measure(records: int, folder: Path) -> None:
+    async with journal_server(folder) as server:
+        seeds = folder / "keys"
+        gate, execution = [await connect(server.url, seeds, name) for name in ("risk-gate", "execution")]
+        began = time.perf_counter()
+        if (await gate.state(topology.OMS.name)).last_sequence < records:
             await build(gate, execution, records)
-            built = time.perf_counter() - began
-            leads = await until_execution_leads(execution, server.url, folder)
-            for bus in (gate, execution):
-                await bus.close()
-            gates = await asyncio.to_thread(start_and_take_over, server.url, folder, records)
+        built = time.perf_counter() - began
+        leads = await until_execution_leads(execution, server.url, folder)
+        for bus in (gate, execution):
+            await bus.close()
+        gates = await asyncio.to_thread(start_and_take_over, server.url, folder, records)
     starts = max(gates["seconds_until_ready"], leads)
     result = {
         "benchmark": "recovery",
@@ -274,7 +273,13 @@ async def measure(records: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--records", type=int, default=1_000_000)
-    uvloop.run(measure(parser.parse_args().records))
+    parser.add_argument("--folder", type=Path, help="keep the journal here, and go on with one that is here")
+    asked = parser.parse_args()
+    if asked.folder is not None:
+        uvloop.run(measure(asked.records, asked.folder))
+        return
+    with tempfile.TemporaryDirectory() as name:
+        uvloop.run(measure(asked.records, Path(name)))
 
 
 if __name__ == "__main__":
