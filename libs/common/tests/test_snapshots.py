@@ -22,7 +22,7 @@ class Counted:
         return {"value": self.value}
 
     def state_hash(self) -> str:
-        return content_hash(str(self.value).encode())
+        return content_hash(orjson.dumps(self.snapshot()))
 
     @classmethod
     def restore(cls, data: dict[str, Any]) -> Counted:

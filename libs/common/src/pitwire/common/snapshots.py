@@ -32,7 +32,9 @@ class Foldable(Protocol):
 
     def snapshot(self) -> dict[str, Any]: ...
 
-    def state_hash(self) -> str: ...
+    def state_hash(self) -> str:
+        """sha256 of the snapshot as JSON."""
+        ...
 
 
 S = TypeVar("S", bound=Foldable)
@@ -57,13 +59,14 @@ class SnapshotStore:
 
     async def save(self, state: Foldable, *, oms_sequence: int, record_hash: str, ts_ns: int) -> None:
         """Keeps the state, bound to the journal record it stands at; the oldest of more than three goes."""
-        packed = zlib.compress(orjson.dumps(state.snapshot()), COMPRESSION)
+        plain = orjson.dumps(state.snapshot())
+        packed = zlib.compress(plain, COMPRESSION)
         snapshot = Snapshot(
             service=self._service,
             account=self._account,
             oms_sequence=oms_sequence,
             record_hash=record_hash,
-            state_hash=state.state_hash(),
+            state_hash=content_hash(plain),
             state_zlib_base64=base64.b64encode(packed).decode(),
             ts_ns=ts_ns,
         )
