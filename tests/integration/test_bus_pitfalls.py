@@ -161,6 +161,21 @@ async def test_core_messages_of_an_outage_are_refused_or_lost_and_never_come_lat
     assert heard == sorted(set(heard))
 
 
+async def test_what_is_sent_to_a_socket_that_is_gone_fails_at_once_although_the_client_does_not_know_yet(
+    real_world: NatsWorld,
+) -> None:
+    bus = await real_world.connect("risk-gate")
+    transport: Any = bus._client._transport
+    transport._io_writer.transport.abort()
+    assert bus.is_connected
+    with pytest.raises(BusUnavailable):
+        await bus.append(LEDGER, b"a")
+    with pytest.raises(BusUnavailable):
+        await bus.publish(LEDGER, b"a")
+    await until(lambda: "reconnected" in real_world.trouble)
+    assert await bus.append(LEDGER, b"b") == 1
+
+
 @pytest.mark.parametrize("subject", [subjects.exec_events(ACCOUNT), subjects.RESUME])
 async def test_a_denied_subject_is_told_by_name_before_anything_depends_on_it(
     real_world: NatsWorld, monkeypatch: pytest.MonkeyPatch, subject: str

@@ -111,7 +111,9 @@ class Link(Client):
             raise errors.MaxPayloadError
         transport: Any = self._transport
         writer = getattr(transport, "_io_writer", None)
-        if not self.is_connected or writer is None or writer.transport.get_write_buffer_size() > UNSENT_BYTES_MAX:
+        if not self.is_connected or writer is None or writer.is_closing():
+            raise errors.OutboundBufferLimitError
+        if writer.transport.get_write_buffer_size() > UNSENT_BYTES_MAX:
             raise errors.OutboundBufferLimitError
 
     async def deliver(self, sid: int, subject: bytes, reply: bytes, data: bytes, head: bytes) -> None:
