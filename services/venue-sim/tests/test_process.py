@@ -97,6 +97,7 @@ async def test_a_kill_loses_nothing_and_the_market_continues(start_venue: Start)
         await client.rest("DELETE", "order", "symbol=BTCUSDT&orderId=20")
         while (await client.control("status"))["market_ms"] < 1_735_689_600_000 + 5 * 60_000:
             await asyncio.sleep(0.01)
+        await client.rest("POST", "order", "symbol=BTCUSDT&side=SELL&type=MARKET&quantity=0.1")
         before = await client.everything()
         assert before["trades"]
         assert before["open"]
@@ -115,6 +116,25 @@ async def test_a_kill_loses_nothing_and_the_market_continues(start_venue: Start)
         await client.control("hold", {"until_ms": 1_735_689_600_000 + 7 * 60_000})
         while (await client.control("status"))["bars"] < 7:
             await asyncio.sleep(0.01)
+
+
+async def test_an_order_resting_where_the_market_was_swept_stays_there_over_a_kill(start_venue: Start) -> None:
+    """It stands above the next bid; the quotes of the restored market must not come back below or through it."""
+    venue = start_venue("--speed", "600", "--history", "30", "--paused", "--balance", "BTC=50")
+    async with aiohttp.ClientSession() as http:
+        client = Client(http, venue.info)
+        book = await client.rest("GET", "ticker/bookTicker", "symbol=BTCUSDT", signed=False)
+        swept = f"symbol=BTCUSDT&side=SELL&type=LIMIT&timeInForce=GTC&price={book['bidPrice']}"
+        await client.rest("POST", "order", f"{swept}&quantity={float(book['bidQty']) + 0.01:.5f}")
+        before = await client.everything()
+        assert before["open"]
+        venue.kill()
+        client = Client(http, start_venue("--speed", "600", "--history", "30", "--paused").info)
+        after = await client.everything()
+        for name in ("account", "open", "orders", "trades"):
+            assert after[name] == before[name], name
+        assert after["depth"]["bids"][0] == before["depth"]["bids"][0]
+        assert after["depth"]["asks"][0] == before["depth"]["asks"][0]
 
 
 def write_recording(folder: Path, bars: int) -> Path:

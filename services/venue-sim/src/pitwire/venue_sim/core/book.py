@@ -93,6 +93,10 @@ class Book:
         for order in self._orders_at(maker_side, price):
             order.ahead = max(ZERO, order.ahead - quantity)
 
+    def market_quantity(self, side: Side, price: Decimal) -> Decimal:
+        """What the market itself quotes at a price."""
+        return self._market[side].get(price, ZERO)
+
     # ------------------------------------------------------------------------------------------------ market ladder
     def requote(self, bids: Ladder, asks: Ladder) -> list[Match]:
         """Replace the market's ladder; return what its quotes trade with users' orders that they cross.

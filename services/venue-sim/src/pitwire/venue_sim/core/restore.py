@@ -34,6 +34,8 @@ class Restorer:
         self.operations = 0
         self._arrivals: dict[int, None] = {}
         """Orders as they last went to work or began to wait: their order in the queues."""
+        self._taken: dict[tuple[str, int], Trade] = {}
+        """What takers took from the market's own quotes in the newest instant of the log, by symbol and trade."""
 
     def apply(self, record: Record) -> None:
         """Apply one line.
@@ -128,6 +130,7 @@ class Restorer:
             list_id=order.list_id,
         )
         exchange.trades.setdefault((order.account_id, order.symbol), []).append(trade)
+        self._take(trade)
         listing = exchange.listings[order.symbol]
         listing.next_trade_id = max(listing.next_trade_id, trade.trade_id + 1)
         order.cum_quantity += quantity
@@ -137,6 +140,15 @@ class Restorer:
         if order.cum_quantity != Decimal(record["cum_quantity"]):
             raise RecordError(f"trade {trade.trade_id}: order {order.venue_order_id} does not sum up")
         self._settle(order)
+
+    def _take(self, trade: Trade) -> None:
+        """Trades of two users have a maker among them; they took nothing from the market."""
+        if any(taken.ts_ms < trade.ts_ms for taken in self._taken.values()):
+            self._taken.clear()
+        if trade.is_maker:
+            self._taken.pop((trade.symbol, trade.trade_id), None)
+        else:
+            self._taken[trade.symbol, trade.trade_id] = trade
 
     def _change(self, record: Record) -> None:
         order = self._exchange.orders[record["order_id"]]
@@ -198,6 +210,17 @@ class Restorer:
     def _settle(self, order: Order) -> None:
         if not order.is_open:
             self._exchange.forget_open(order)
+
+    def take_again(self, market_ms: int) -> None:
+        """What was taken from the market's quotes in the instant at which it stands is gone from them still.
+
+        Comes after `finish`, which puts the quotes up whole, except where a user's order stands in their way by now.
+        """
+        for trade in self._taken.values():
+            book, side = self._exchange.listings[trade.symbol].book, trade.side.opposite
+            quantity = min(trade.last_quantity, book.market_quantity(side, trade.last_price))
+            if trade.ts_ms == market_ms and quantity:
+                book.take_market(side, trade.last_price, quantity)
 
     def finish(self) -> None:
         """Put the open orders back to work, in the order in which they came, and check the books.

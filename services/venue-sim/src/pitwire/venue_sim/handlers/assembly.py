@@ -52,6 +52,7 @@ def assemble(
     driver.restore(max(restorer.market_ms, position_ms))
     driver.quote_all()
     restorer.finish()
+    restorer.take_again(driver.market_ms)
     # Update ids grow with every instant and operation, so a restarted venue never reuses one.
     exchange.revision = 1 + restorer.operations + driver.instants
     if not known:
