@@ -118,3 +118,16 @@ def test_a_name_that_tells_nothing_is_refused_with_the_way_out() -> None:
 )
 def test_intervals_have_their_usual_names(seconds: int, name: str) -> None:
     assert interval_of(seconds * 1_000_000_000) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "instrument_id"),
+    [
+        ("coinbase_USDTUSD_1m.csv", "USDT-USD.coinbase"),
+        ("BTCFDUSD_1h.csv.gz", "BTC-FDUSD.sim"),
+        ("EURUSDT_1d.csv", "EUR-USDT.sim"),
+        ("EURUSD_1h.csv", "EUR-USD.sim"),
+    ],
+)
+def test_the_name_of_a_file_tells_base_and_quote(name: str, instrument_id: str) -> None:
+    assert instrument_of(Path(name)) == instrument_id

@@ -123,10 +123,12 @@ def test_refuses_one_symbol_from_two_files(tmp_path: Path) -> None:
 
 
 def test_splits_symbols_by_their_quote_asset() -> None:
-    assert [split_symbol(name) for name in ("BTCUSDT", "ETHBTC", "USDCUSDT")] == [
+    assert [split_symbol(name) for name in ("BTCUSDT", "ETHBTC", "USDCUSDT", "USDTUSD", "EURUSDT")] == [
         ("BTC", "USDT"),
         ("ETH", "BTC"),
         ("USDC", "USDT"),
+        ("USDT", "USD"),
+        ("EUR", "USDT"),
     ]
 
 

@@ -30,7 +30,8 @@ LOT_DECIMALS: Final = 5
 """Lots of what is not described anywhere: a hundred-thousandth, as large venues have for their dearest symbols."""
 
 TIME_NAMES: Final = ("open_time_ms", "open_time", "open_time_ns", "timestamp", "time", "datetime", "date", "")
-QUOTES: Final = ("USDT", "USDC", "BUSD", "FDUSD", "TUSD", "USD", "EUR", "GBP", "JPY", "BTC", "ETH", "BNB")
+FIAT: Final = ("USD", "EUR", "GBP", "JPY")
+QUOTES: Final = ("USDT", "USDC", "BUSD", "FDUSD", "TUSD", *FIAT, "BTC", "ETH", "BNB")
 NAME: Final = re.compile(r"(?:(?P<venue>[A-Za-z][A-Za-z0-9-]*)_)?(?P<symbol>[A-Z0-9]{5,20})(?:_.*)?\.csv(?:\.gz)?")
 UNITS_NS: Final = {10: NS_PER_S, 13: 1_000_000, 16: 1_000, 19: 1}
 """What a time of so many digits counts, in nanoseconds."""
@@ -88,14 +89,17 @@ def read_candles(path: Path, *, instrument_id: str = "") -> Candles:
 def instrument_of(path: Path) -> str:
     """`kraken_BTCUSDT_1m_....csv.gz` holds BTC-USDT.kraken; without a venue in front it is `sim`.
 
+    Where a name could be two pairs, the base is no state's money if it can be helped: USDTUSD is USDT-USD.
+
     Raises:
         DataError: the name does not tell.
     """
     match = NAME.fullmatch(path.name)
     symbol = match["symbol"] if match else ""
-    for quote in QUOTES:
-        if match and symbol.endswith(quote) and len(symbol) > len(quote):
-            return f"{symbol.removesuffix(quote)}-{quote}.{match['venue'] or 'sim'}"
+    pairs = [(symbol.removesuffix(each), each) for each in QUOTES if symbol.endswith(each) and symbol != each]
+    if match and pairs:
+        base, quote = next((pair for pair in pairs if pair[0] not in FIAT), pairs[0])
+        return f"{base}-{quote}.{match['venue'] or 'sim'}"
     text = "the name does not tell the instrument; name it like BTCUSDT_1m.csv or venue_BTCUSDT_1m.csv.gz"
     raise DataError(f"{path}: {text}, or give BASE-QUOTE.venue=FILE")
 

@@ -9,6 +9,8 @@ from pitwire.venue_sim.core.rules import SymbolRules
 from pitwire.venue_sim.core.units import DECIMALS, to_scaled
 
 REQUIRED_COLUMNS = ("open_time_ms", "open", "high", "low", "close", "volume")
+FIAT = ("USD", "EUR")
+"""Never a base where a symbol can be read otherwise: USDTUSD is USDT in USD."""
 QUOTE_ASSETS = ("USDT", "USDC", "BUSD", "FDUSD", "TUSD", "USD", "EUR", "BTC", "ETH", "BNB")
 BARS_MAX = 5_000_000
 """Bars of one file (nine years of minutes)."""
@@ -151,9 +153,9 @@ def split_symbol(symbol: str) -> tuple[str, str]:
     Raises:
         RecordingError: it ends with no known quote asset.
     """
-    for quote in QUOTE_ASSETS:
-        if symbol.endswith(quote) and len(symbol) > len(quote):
-            return symbol[: -len(quote)], quote
+    pairs = [(symbol[: -len(each)], each) for each in QUOTE_ASSETS if symbol.endswith(each) and symbol != each]
+    if pairs:
+        return next((pair for pair in pairs if pair[0] not in FIAT), pairs[0])
     raise RecordingError(f"unknown symbol {symbol!r}: it does not end with one of {', '.join(QUOTE_ASSETS)}")
 
 
