@@ -133,7 +133,9 @@ async def build(gate: NatsBus, execution: NatsBus, records: int) -> None:
         if sequence == records - TAIL:
             for bus, service, fold in ((gate, "risk-gate", state), (execution, "execution", core)):
                 store = SnapshotStore(bus, service=service, account=ACCOUNT)
-                await store.save(fold, oms_sequence=sequence, record_hash=state.prev_hash, ts_ns=journal.ts_ns)
+                await store.save(
+                    fold, oms_sequence=sequence, record_hash=state.prev_hash, ts_ns=journal.ts_ns, read_to=sequence
+                )
     stored = (await gate.state(topology.OMS.name)).last_sequence
     assert stored == records, f"{stored} of {records} stored"
 

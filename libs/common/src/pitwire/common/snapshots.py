@@ -56,8 +56,10 @@ class SnapshotStore:
         self._bus = bus
         self._service, self._account = service, account
         self._subject = subjects.snapshot(service, account)
+        self.read_to = 0
+        """What the snapshot that was loaded says of itself."""
 
-    async def save(self, state: Foldable, *, oms_sequence: int, record_hash: str, ts_ns: int) -> None:
+    async def save(self, state: Foldable, *, oms_sequence: int, record_hash: str, ts_ns: int, read_to: int = 0) -> None:
         """Keeps the state, bound to the journal record it stands at; the oldest of more than three goes."""
         plain = orjson.dumps(state.snapshot())
         packed = zlib.compress(plain, COMPRESSION)
@@ -66,6 +68,7 @@ class SnapshotStore:
             account=self._account,
             oms_sequence=oms_sequence,
             record_hash=record_hash,
+            read_to=read_to,
             state_hash=content_hash(plain),
             state_zlib_base64=base64.b64encode(packed).decode(),
             ts_ns=ts_ns,
@@ -90,6 +93,7 @@ class SnapshotStore:
                     continue
                 state = restore(_state_in(snapshot))
                 if state.state_hash() == snapshot.state_hash:
+                    self.read_to = snapshot.read_to
                     return state
                 on_bad(f"snapshot at {snapshot.oms_sequence} has another hash than its state")
             except (PitwireError, zlib.error, binascii.Error, ValueError, KeyError, TypeError) as error:

@@ -79,6 +79,7 @@ class AccountView:
         "lost_sequence",
         "marks_ts_market_ns",
         "peak_equity",
+        "read_to",
         "start_of_day_equity",
     )
 
@@ -87,6 +88,7 @@ class AccountView:
         self.incarnation = ""
         self.former_incarnations: tuple[str, ...] = ()
         self.lost_sequence = 0
+        self.read_to = 0
         self.limits: AccountLimits | None = None
         self.configured_limits: AccountLimits | None = None
         self.day = ""
@@ -138,7 +140,12 @@ class AccountView:
     @property
     def resume_from(self) -> int:
         """The first `OMS` sequence that a reader must deliver to go on from this state."""
-        return self._chain.cursors.oms_sequence + 1
+        return max(self._chain.cursors.oms_sequence, self.read_to) + 1
+
+    @property
+    def settled_to(self) -> int:
+        """Of what was taken, nothing up to here waits for a ledger record."""
+        return min(self._pending[0][0] - 1, self.ledger_sequence) if self._pending else self.ledger_sequence
 
     @property
     def pending_count(self) -> int:

@@ -90,6 +90,7 @@ class Snapshot(Message):
     account: Token
     oms_sequence: Count = Field(description="the newest journal record it covers; nothing after it is in the state")
     record_hash: Text = Field(default="", description="sha256 of that record: it must still stand there")
+    read_to: Count = Field(default=0, description="a start need not read up to here again: all of it is in the state")
     state_hash: Text
     state_zlib_base64: str
     ts_ns: TimeNs

@@ -85,6 +85,7 @@ class AccountGate:
         self._caught_up = asyncio.Event()
         self._snapshots = SnapshotStore(service.bus, service="risk-gate", account=state.account)
         self._snapshot_no = state.ledger_no
+        self._read_to = state.resume_from - 1
         self._marks_ns = 0
         self._written_ns = 0
         self._metrics_ns = 0
@@ -139,6 +140,7 @@ class AccountGate:
                 crashpoint(CrashPoint.GATE_FOLDED)
                 self._caught_up.set()
             else:
+                self._read_to = batch[-1].sequence
                 self._service.progress(cursor=batch[-1].sequence, lag=batch[-1].pending)
             async with self._folded:
                 self._folded.notify_all()
@@ -316,6 +318,7 @@ class AccountGate:
                 oms_sequence=self._ledger.ledger_sequence,
                 record_hash=self._ledger.prev_hash,
                 ts_ns=self._service.clock.wall_ns(),
+                read_to=min(self._read_to, self._ledger.settled_to),
             )
         except PitwireError as error:
             text = f"snapshot at ledger record {self._snapshot_no} not kept: {error}"

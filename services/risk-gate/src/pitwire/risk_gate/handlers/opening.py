@@ -38,7 +38,10 @@ async def recovered_state(service: Shell, account: str, quote: str) -> AccountSt
     for text in bad:
         await service.alert(AlertSeverity.WARNING, "SNAPSHOT", text, account=account)
     crashpoint(CrashPoint.GATE_RESTORED)
-    return state or AccountState(account, quote)
+    if state is None:
+        return AccountState(account, quote)
+    state.read_to = store.read_to
+    return state
 
 
 async def open_account(gate: AccountGate, config: PitwireConfig, *, leader: str) -> None:
