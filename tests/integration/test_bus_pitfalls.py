@@ -18,14 +18,13 @@
 | a KV watch stalls after a restart | halts by the own loop | `..._halt_is_read_...` |
 | a direct get is answered by a replica that lags | no stream allows it | `..._leader_...` |
 | drain and close wait for ever | close is bounded, nothing drains | `..._close_...` |
-| publish_async, fetch, KV, push consumers, drain, consumer_info | not used | `..._used_nowhere` |
+| publish_async, fetch, KV, push consumers, drain, consumer_info | not used | tests/tidy, `..._used_nowhere` |
 
 Headers that publish changes, leases in a stream made anew, subjects without a stream: in the contract tests.
 """
 
 from __future__ import annotations
 
-import ast
 import asyncio
 import os
 import signal
@@ -52,7 +51,6 @@ from pitwire.common.topology import STREAMS, NatsAccount
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(90)]
 
 LEDGER = subjects.ledger(ACCOUNT)
-ROOT = Path(__file__).parents[2]
 NOTICED_MAX_S = 10.0
 AT_ONCE_S = 1.0
 
@@ -381,31 +379,3 @@ async def test_reads_are_answered_by_the_leader_of_a_stream(real_world: NatsWorl
             for name in (s.name for s in STREAMS if s.account is account or account in s.copied_to):
                 config = (await admin.api(f"STREAM.INFO.{name}", {}))["config"]
                 assert not config.get("allow_direct"), name
-
-
-def test_the_conveniences_that_lose_messages_are_used_nowhere() -> None:
-    """Whole names of the client, as attributes or as requests of the server's API."""
-    banned = {
-        "jetstream",
-        "publish_async",
-        "fetch",
-        "pull_subscribe",
-        "key_value",
-        "watch",
-        "drain",
-        "ordered_consumer",
-    }
-    requests = ("CONSUMER.INFO", "deliver_subject", "CONSUMER.DURABLE")
-    for path in (ROOT / "libs/common/src/pitwire/common/bus").glob("*.py"):
-        text = path.read_text()
-        used = {node.attr for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Attribute)}
-        assert not used & banned, path
-        assert not [request for request in requests if request in text], path
-    outside = [
-        path
-        for folder in ("libs", "services")
-        for path in (ROOT / folder).glob("*/src/**/*.py")
-        if path.parent.name != "bus"
-        and any(line.startswith(("import nats", "from nats")) for line in path.read_text().splitlines())
-    ]
-    assert outside == []
