@@ -55,10 +55,13 @@ class System:
     numeric_columns: dict[str, str] = field(default_factory=lambda: dict.fromkeys(MONEY, "numeric"))
     commands: dict[str, Command] = field(default_factory=dict[str, Command])
     heartbeats: list[Heartbeat] = field(default_factory=list[Heartbeat])
+    venue_asked_after: int | None = None
 
     @property
     def venue(self) -> VenueAccount:
         last = max((record.sequence for record in self.records), default=0)
+        if self.venue_asked_after is not None:
+            last = self.venue_asked_after
         return VenueAccount("sim", VENUE_ACCOUNT, ACCOUNT, tuple(self.orders), tuple(self.trades), self.balances, last)
 
     @property

@@ -60,7 +60,7 @@ class Approval:
 
 @dataclass(slots=True)
 class Sending:
-    """What execution wrote about sending one order."""
+    """What execution wrote about sending one order. `ended` is the report after which the venue has it no longer."""
 
     sequence: int
     submitting: Submitting
@@ -68,6 +68,7 @@ class Sending:
     not_sent: NotSent | None = None
     reports: int = 0
     in_doubt: bool = False
+    ended: int = 0
     venue_order_ids: dict[str, None] = field(default_factory=dict[str, None])
 
     @property
@@ -233,6 +234,8 @@ class AccountAudit:
     def _told(self, sequence: int, report: ExecReport, sending: Sending) -> None:
         sending.reports += 1
         sending.in_doubt = report.exec_type is ExecType.UNKNOWN
+        if report.order_status.is_terminal and not sending.ended:
+            sending.ended = sequence
         if report.venue_order_id:
             sending.venue_order_ids[report.venue_order_id] = None
         name, ids = report.client_order_id, sending.venue_order_ids

@@ -55,6 +55,11 @@ class _Side:
     def is_ours(self, name: str) -> bool:
         return name in self.audit.approvals or name in self.audit.sendings
 
+    def ended_since(self, name: str) -> bool:
+        """Whether the order may have worked still when the venue was asked: its end was written after that."""
+        sending = self.audit.sendings.get(name)
+        return sending is not None and sending.ended > self.venue.journal_before
+
     def mine(self, sending: Sending) -> bool:
         return sending.submitting.venue_account == self.venue.venue_account
 
@@ -174,7 +179,7 @@ def working(sides: Sequence[_Side]) -> Check:
         for name, listed in there.items():
             order = side.audit.orders.get(name)
             if order is not None and not order.is_active:
-                found.add(f"{name} works at the venue, here it is {order.status}")
+                found.require(side.ended_since(name), f"{name} works at the venue, here it is {order.status}")
             elif order is not None and listed.side != order.side.value:
                 found.add(f"{name} is {listed.side} at the venue, {order.side} here")
         for name, order in here.items():
@@ -198,7 +203,7 @@ def leaves(sides: Sequence[_Side]) -> Check:
             held = order.open_quantity
             if held and not left:
                 found.add(f"{name} {order.status}: {held} reserved, nothing left at the venue")
-            elif held != left and _settled(side, name):
+            elif held != left and _settled(side, name) and not side.ended_since(name):
                 found.add(f"{name} {order.status}: {held} reserved, {left} left at the venue")
     return found.check("I-17", "reservations = what the venue can still fill", f"{count:,} orders")
 
