@@ -107,6 +107,22 @@ def test_the_schema_goes_up_down_and_up_again(postgres: HasDsn) -> None:
     assert shape(postgres) == first
 
 
+def test_rows_of_limits_from_before_a_step_get_what_held_then(postgres: HasDsn) -> None:
+    assert migrate(postgres.dsn, "0003") == "0003"
+    with connect(postgres) as connection:
+        connection.execute(
+            "INSERT INTO limits (account, oms_sequence, limits_version, order_value_max, position_value_max, "
+            "open_positions_max, daily_loss_max_percent, drawdown_max_percent, instruments_allowed, "
+            "instruments_restricted, strategies_allowed, mark_age_max_ms, command_id) "
+            "VALUES ('main', 1, 1, 1, 1, 1, 5, 10, '{}', '{}', '{}', 1, '')"
+        )
+    assert migrate(postgres.dsn) == HEAD
+    with connect(postgres) as connection:
+        found = connection.execute("SELECT price_collar_percent, orders_per_minute_max FROM limits").fetchall()
+        connection.execute("DELETE FROM limits")
+    assert found == [(Decimal(5), 600)]
+
+
 def test_every_table_and_column_is_explained_in_the_database(migrated: HasDsn) -> None:
     with connect(migrated) as connection:
         silent = connection.execute(

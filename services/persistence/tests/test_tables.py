@@ -12,17 +12,25 @@ from pitwire.persistence.core.journal_rows import JournalRow, QuarantineRow
 from pitwire.persistence.core.tables import BY_NAME, OF_ROW, TABLES, Table, Writes
 from pitwire.persistence.core.trading_rows import BalanceRow, MarkRow
 from pitwire.persistence.migrations import HEAD, ddl
-from pitwire.persistence.migrations.versions import v0001_journal, v0002_trading, v0003_operations
+from pitwire.persistence.migrations.versions import v0001_journal, v0002_trading, v0003_operations, v0004_more_limits
 
 MIGRATED = {t.name: t for module in (v0001_journal, v0002_trading, v0003_operations) for t in module.TABLES}
+ADDED = {addition.table: addition for addition in v0004_more_limits.ADDITIONS}
 RELEASED = ("quarantined_records", "released_at")
 OWN_OF_THE_DATABASE = {"journal_cursor", "journal_cursor_regressions"}
 
 
+def statement_of(name: str) -> str:
+    """What makes the table, and below it what later steps add to it."""
+    created = next(iter(MIGRATED[name].create())).splitlines()
+    added = list(ADDED[name].add()) if name in ADDED else []
+    added = [text.partition(" ADD COLUMN ")[2] for text in added if " ADD COLUMN " in text]
+    return "\n".join([*created[:-2], *(f"    {text}," for text in added), *created[-2:]])
+
+
 def written_columns(table: ddl.Table) -> list[str]:
     """Columns that the writer fills: not those the server derives or stamps."""
-    created = next(iter(table.create()))
-    lines = [line.strip() for line in created.splitlines()[1:-2]]
+    lines = [line.strip() for line in statement_of(table.name).splitlines()[1:-2]]
     names = [line.split()[0] for line in lines if "GENERATED" not in line and "DEFAULT now()" not in line]
     return [name for name in names if (table.name, name) != RELEASED]
 
@@ -39,7 +47,7 @@ def test_every_column_has_a_type_that_fits() -> None:
     kinds = {"Decimal": "numeric", "int": "bigint|integer", "bool": "boolean", "str": "text", "bytes": "bytea"}
     kinds |= {"JsonText": "json|jsonb", "list[str]": r"text\[\]", "datetime": "timestamptz"}
     for table in TABLES:
-        created = next(iter(MIGRATED[table.name].create()))
+        created = statement_of(table.name)
         for name, hint in table.row.__annotations__.items():
             python = str(hint.__forward_arg__ if hasattr(hint, "__forward_arg__") else hint).split(" | ")[0]
             assert re.search(rf"^\s+{name} ({kinds[python]})(?!\w)", created, re.MULTILINE), f"{table.name}.{name}"
@@ -54,11 +62,14 @@ def test_every_table_and_column_explains_itself() -> None:
         ]
         assert commented == columns
         assert sum(s.startswith("COMMENT ON TABLE") for s in statements) == 1
+    for addition in ADDED.values():
+        assert [text.split()[0] for text in addition.add()] == ["ALTER", "COMMENT"] * (len(list(addition.add())) // 2)
 
 
 def test_the_head_is_the_newest_step() -> None:
-    assert v0003_operations.revision == HEAD
-    assert [m.down_revision for m in (v0001_journal, v0002_trading, v0003_operations)] == [None, "0001", "0002"]
+    steps = (v0001_journal, v0002_trading, v0003_operations, v0004_more_limits)
+    assert v0004_more_limits.revision == HEAD
+    assert [step.down_revision for step in steps] == [None, "0001", "0002", "0003"]
 
 
 def test_a_column_without_a_comment_cannot_be_written() -> None:

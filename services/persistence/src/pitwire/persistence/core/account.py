@@ -216,12 +216,12 @@ def _limits_row(sequence: int, record: LimitsApplied) -> LimitsRow:
         instruments_restricted=list(limits.instruments_restricted),
         strategies_allowed=list(limits.strategies_allowed),
         mark_age_max_ms=limits.mark_age_max_ms,
+        command_id=storable(record.command_id),
+        applied_ns=record.ts_ns,
         price_collar_percent=limits.price_collar_percent,
         orders_per_minute_max=limits.orders_per_minute_max,
         concentration_max_percent=limits.concentration_max_percent,
         strategy_exposure_max_percent=limits.strategy_exposure_max_percent,
-        command_id=storable(record.command_id),
-        applied_ns=record.ts_ns,
     )
 
 

@@ -87,12 +87,12 @@ class LimitsRow(NamedTuple):
     instruments_restricted: list[str]
     strategies_allowed: list[str]
     mark_age_max_ms: int
+    command_id: str
+    applied_ns: int
     price_collar_percent: Decimal
     orders_per_minute_max: int
     concentration_max_percent: Decimal
     strategy_exposure_max_percent: Decimal
-    command_id: str
-    applied_ns: int
 
 
 class CapitalRow(NamedTuple):

@@ -39,6 +39,26 @@ class Table:
         return f"DROP TABLE {self.name}"
 
 
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """Columns that a later step adds to a table, written as those of a `Table`; they stand behind the others."""
+
+    table: str
+    columns: str
+
+    def add(self) -> Iterator[str]:
+        """The statements that add them, in order."""
+        for name, kind, comment in self._found():
+            yield f"ALTER TABLE {self.table} ADD COLUMN {name} {kind}"
+            yield f"COMMENT ON COLUMN {self.table}.{name} IS {_quoted(comment)}"
+
+    def drop(self) -> str:
+        return f"ALTER TABLE {self.table} " + ", ".join(f"DROP COLUMN {name}" for name, _, _ in self._found())
+
+    def _found(self) -> list[tuple[str, str, str]]:
+        return [column for line in self.columns.strip().splitlines() for column in _columns(line)]
+
+
 def _columns(line: str) -> Iterator[tuple[str, str, str]]:
     head, _, comment = (part.strip() for part in line.partition("|"))
     name, _, kind = (part.strip() for part in head.partition(" "))

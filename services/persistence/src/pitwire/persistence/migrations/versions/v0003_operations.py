@@ -99,10 +99,6 @@ instruments_allowed     text[] NOT NULL  | everything else is restricted
 instruments_restricted  text[] NOT NULL  | restricted though allowed
 strategies_allowed      text[] NOT NULL  | empty = every registered one
 mark_age_max_ms         bigint NOT NULL  | older marks deny
-price_collar_percent    numeric NOT NULL | how far a limit price may be through the mark
-orders_per_minute_max   bigint NOT NULL  | of one strategy, market clock
-concentration_max_percent      numeric NOT NULL | one instrument, of equity
-strategy_exposure_max_percent  numeric NOT NULL | one strategy, of its capital
 command_id              text NOT NULL    | the operator's command; empty = configuration
 applied                 moment           | wall clock of the gate
         """,
