@@ -24,12 +24,27 @@ async def test_money_moved_by_command_is_booked_and_moves_what_profit_is_measure
     await world.command(CommandVerb.CAPITAL, "c3", asset="BTC", amount="0.1", venue_account="sim-main")
     state = desk.gate.state
     assert (state.cash, state.balance("sim-main", "BTC")) == (Decimal("79999.5"), Decimal("0.1"))
-    assert state.start_of_day_equity == state.peak_equity == Decimal("79999.5")
+    assert state.equity() == state.start_of_day_equity == state.peak_equity == Decimal("85999.5")
     records = [event for event in world.ledger() if isinstance(event, CapitalRecorded)]
     assert [record.command_id for record in records] == ["", "c1", "c2", "c3"]
     await desk.shell.kill()
     again = await world.desk("1")
     assert again.gate.state.cash == Decimal("79999.5")
+
+
+async def test_an_asset_is_put_in_at_what_it_is_worth_now_not_at_what_the_ledger_recorded_last(world: World) -> None:
+    """S-23. Nothing is held, so the recorded mark is as old as the last order."""
+    desk = await world.desk()
+    await world.price("60000")
+    await world.ask(1, quantity="0.0000001")
+    for second in range(1, 4):
+        await world.price("40000", seconds=second)
+    await world.command(CommandVerb.CAPITAL, "c1", asset="BTC", amount="1")
+    state = desk.gate.state
+    assert state.equity() == state.start_of_day_equity == state.peak_equity == Decimal(140_000)
+    await world.price("41000", seconds=5)
+    await world.ask(2, quantity="0.0000001")
+    assert (state.equity(), state.start_of_day_equity) == (Decimal(141_000), Decimal(140_000))
 
 
 @pytest.mark.parametrize(

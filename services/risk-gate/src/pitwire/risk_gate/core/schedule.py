@@ -73,10 +73,11 @@ def marks_due(
     return crosses_limit(state, marks) or (periodic and ts_market_ns - state.marks_ts_market_ns >= MARKS_PERIOD_NS)
 
 
-def marks_record(state: AccountState, marks: Marks, *, place: Place) -> MarksRecorded:
-    """The marks that `marks_due` asks for; what the record will cover must be applied first."""
+def marks_record(state: AccountState, marks: Marks, *, place: Place, asset: str = "") -> MarksRecorded:
+    """The marks that `marks_due` asks for, and what says the worth of `asset`; apply what it will cover first."""
     require_applied(state)
-    return MarksRecorded(**place, marks=new_marks(state, marks)[:MARKS_MAX])
+    source = state.wealth.price_source(asset, marks) if asset else None
+    return MarksRecorded(**place, marks=new_marks(state, marks, (source,) if source else ())[:MARKS_MAX])
 
 
 def require_applied(state: AccountState) -> None:

@@ -366,6 +366,11 @@ class AccountGate:
         crashpoint(CrashPoint.GATE_DECIDED)
         return record
 
+    def valuation(self, asset: str) -> Message:
+        """What `asset` is worth now: recorded before money in it is booked, which then is neither profit nor loss."""
+        self.advance()
+        return core.marks_record(self.state, self._market.marks, place=self.place(), asset=asset)
+
     def _quarantine(self) -> Message | None:
         return core.quarantine_due(self.state, place=self.place())
 

@@ -202,6 +202,7 @@ class CommandDesk:
         free = gate.state.available(venue_account, flow.asset)
         if not flow.amount or free + flow.amount < 0:
             raise Refused(f"amount {flow.amount}: {free} {flow.asset} of {venue_account} are free, 0 is nothing")
+        await gate.write(lambda: gate.valuation(flow.asset))
         sequence = await gate.write(
             lambda: CapitalRecorded(
                 **gate.place(control_sequence=at),
