@@ -44,7 +44,7 @@ setup: $(STAMP) ## Make .venv with everything that `run` and `test` need (they d
 run: $(STAMP) ## Trade on the simulated venue. DATA=<file or folder of candles> SPEED=<x> FOR=<seconds>
 	@$(PY) -m pitwire.cli up $${DATA:+--data "$$DATA"} $${SPEED:+--speed "$$SPEED"} $${FOR:+--for "$$FOR"}
 
-test: $(STAMP) ## Every test, with real servers started from wheels
+test: $(STAMP) ## Every test, with real servers started from wheels. PITWIRE_DATA=<folder of recordings>, else ../shared/data
 	@$(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 test-unit: $(STAMP) ## Only the tests that need no server

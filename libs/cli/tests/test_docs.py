@@ -33,7 +33,9 @@ def test_every_decision_has_number_date_status_context_decision_and_consequences
     text = page.read_text(encoding="utf-8")
     assert text.startswith(f"# {page.name[:4]} ")
     found = re.search(
-        r"^Date: \d{4}-\d{2}-\d{2}\. Status: (\w+)\.(?: (?:Adds to|Replaces) \d{4}\.)?$", text, re.MULTILINE
+        r"^Date: \d{4}-\d{2}-\d{2}\. Status: (\w+)\.(?: (?:Adds to|Replaces) \d{4}(?: and \d{4})*\.)?$",
+        text,
+        re.MULTILINE,
     )
     assert found is not None
     assert found.group(1) in STATUS

@@ -8,13 +8,11 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from pitwire.common.enums import Side
 from pitwire.common.errors import InvalidName
 from pitwire.common.instruments import (
     InstrumentRegistry,
     assets_of,
     is_dust,
-    limit_price_for,
     quantity_for,
     shape_fault,
     tradable_quantity,
@@ -129,11 +127,6 @@ def test_dust_is_less_than_can_be_sold() -> None:
     assert is_dust(instrument(), D("0.0019"))
     assert is_dust(instrument(), D("-0.0019"))
     assert not is_dust(instrument(), D("0.002"))
-
-
-def test_a_limit_price_is_moved_to_the_side_that_pays_no_more() -> None:
-    assert limit_price_for(instrument(), D("100.019"), Side.BUY) == D("100.01")
-    assert limit_price_for(instrument(), D("100.011"), Side.SELL) == D("100.02")
 
 
 @pytest.mark.parametrize("changed", [{"base": "ETH"}, {"quote": "EUR"}, {"venue": "other"}, {"symbol": "BTC-EUR"}])

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pitwire.common.errors import InvariantBroken
 from pitwire.common.fills import Fill
@@ -164,6 +164,3 @@ class Statement:
     def gap(self) -> Decimal:
         """Equity less its parts: 0, or the books are wrong."""
         return self.equity - (self.deposits + self.realised_pnl + self.unrealised_pnl - self.fees + self.other)
-
-    def as_text(self) -> dict[str, Any]:
-        return {name: canonical(getattr(self, name)) for name in (*self.__slots__, "gap")}

@@ -7,7 +7,6 @@ from decimal import Decimal
 from functools import lru_cache
 
 from pitwire.common import money, refusals
-from pitwire.common.enums import Side
 from pitwire.common.errors import InvalidName
 from pitwire.common.ids import symbol_of
 from pitwire.common.refusals import Refusal
@@ -73,11 +72,6 @@ def tradable_quantity(instrument: Instrument, quantity: Decimal) -> Decimal:
 def is_dust(instrument: Instrument, quantity: Decimal) -> bool:
     """Too little to be sold: below one lot or the minimum. Booked exactly, never traded, not an open position."""
     return quantity.copy_abs() < max(instrument.lot_size, instrument.min_quantity)
-
-
-def limit_price_for(instrument: Instrument, price: Decimal, side: Side) -> Decimal:
-    """The nearest tick that is no worse than `price` for this side."""
-    return money.round_limit_price(price, tick_size=instrument.tick_size, side=side)
 
 
 def shape_fault(

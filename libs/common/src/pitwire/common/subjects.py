@@ -158,7 +158,3 @@ def lease(service: str, slot: str) -> str:
 
 def snapshot(service: str, account: str) -> str:
     return f"snap.{token(service, what='service')}.{token(account, what='account')}"
-
-
-def backtest_job(sweep: str) -> str:
-    return f"job.backtest.{token(sweep, what='sweep')}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
@@ -98,9 +97,6 @@ class OrderIntent(Intent):
             msg = "a BASKET intent, and no other, lists its `legs`"
             raise ValueError(msg)
         return self
-
-    def notional_at(self, price: Decimal) -> Decimal:
-        return self.quantity * price
 
 
 class CancelIntent(Intent):
