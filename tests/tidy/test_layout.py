@@ -64,6 +64,19 @@ def test_every_service_can_be_started_alone(root: Path) -> None:
     assert [s.name for s in services if not list(s.glob("src/pitwire/*/__main__.py"))] == []
 
 
+def test_the_page_of_every_service_of_the_bus_says_what_goes_in_and_out_and_what_it_keeps(root: Path) -> None:
+    pages = {
+        path.parent.name: path.read_text(encoding="utf-8")
+        for path in root.glob("services/*/README.md")
+        if path.parent.name != "venue-sim"
+    }
+    lacking = {
+        name: [word for word in ("**In:**", "**Out:**", "**State:**") if word not in text]
+        for name, text in pages.items()
+    }
+    assert {name: words for name, words in lacking.items() if words} == {}
+
+
 def test_every_module_is_tested(sources: list[Source]) -> None:
     """By a test named after it, by a test that imports it, or as part of a neighbour that a test imports."""
     tested: set[str] = set()
