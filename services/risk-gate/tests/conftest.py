@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from pitwire.common import subjects
 from pitwire.common.bus.memory import MemoryServer
 from pitwire.common.clock import ManualClock
+from pitwire.common.enums import ExecType
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.common.portfolio import AccountState
+from pitwire.common.schemas.execution import ExecReport
 from pitwire.common.schemas.ledger import Approved, Denied, Mark, StrategyRegistered, Verdict
 from pitwire.common.schemas.market import Instrument
 from pitwire.common.schemas.orders import CancelIntent, OrderIntent
@@ -230,6 +233,26 @@ class GateWorld(BusHands):
         made = GateProcess(self.server, self.clock)
         self.desks.append(made)
         return await made.start(name)
+
+    async def report(self, number: int, verdict: Approved, exec_type: ExecType, **changed: Any) -> None:
+        """A word of execution about an approved order."""
+        intent = verdict.intent
+        values: dict[str, Any] = {
+            "account": "main",
+            "exec_no": number,
+            "epoch": 0,
+            "strategy": intent.strategy,
+            "client_order_id": verdict.client_order_id,
+            "ts_ns": self.clock.wall_ns(),
+            "venue": "sim",
+            "venue_account": "sim-main",
+            "instrument_id": BTC,
+            "side": intent.side,
+            "exec_type": exec_type,
+            "order_quantity": intent.quantity,
+            "ts_event_ns": 1,
+        }
+        await self.send(subjects.exec_events("main"), ExecReport(**(values | changed)))
 
 
 @pytest.fixture

@@ -5,10 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from pitwire.common import subjects
 from pitwire.common.enums import AlertSeverity, ExecType, OrderStatus, Side
 from pitwire.common.ids import MANUAL_STRATEGY
-from pitwire.common.schemas.execution import ExecReport
 from pitwire.common.schemas.ledger import DECISIONS_MAX, Approved, CancelApproved, RiskDecision
 from pitwire.common.testing.hands import BTC
 from pitwire.common.testing.journal import ETH, START_NS
@@ -59,27 +57,6 @@ def test_a_drawdown_withdraws_too_and_an_account_without_a_day_has_no_limit_yet(
     assert reached(desk.state, desk.marks) is None
 
 
-async def report(world: World, number: int, verdict: Approved, exec_type: ExecType, **changed: Any) -> None:
-    """A word of execution about an approved order."""
-    intent = verdict.intent
-    values: dict[str, Any] = {
-        "account": "main",
-        "exec_no": number,
-        "epoch": 0,
-        "strategy": intent.strategy,
-        "client_order_id": verdict.client_order_id,
-        "ts_ns": world.clock.wall_ns(),
-        "venue": "sim",
-        "venue_account": "sim-main",
-        "instrument_id": BTC,
-        "side": intent.side,
-        "exec_type": exec_type,
-        "order_quantity": intent.quantity,
-        "ts_event_ns": 1,
-    }
-    await world.send(subjects.exec_events("main"), ExecReport(**(values | changed)))
-
-
 async def held_and_working(world: World) -> list[Approved]:
     """0.3 bought at 60,000 in two orders, and a third order that works."""
     for number in (1, 2, 3):
@@ -87,8 +64,8 @@ async def held_and_working(world: World) -> list[Approved]:
     approved: list[Approved] = world.verdicts()
     for number, verdict in enumerate(approved[:2], start=1):
         trade = {"trade_id": f"{number}", "last_quantity": D("0.15"), "last_price": D(60000)}
-        await report(world, number, verdict, ExecType.TRADE, order_status=OrderStatus.FILLED, **trade)
-    await report(world, 3, approved[2], ExecType.NEW, order_status=OrderStatus.NEW)
+        await world.report(number, verdict, ExecType.TRADE, order_status=OrderStatus.FILLED, **trade)
+    await world.report(3, approved[2], ExecType.NEW, order_status=OrderStatus.NEW)
     world.clock.advance(ns=QUIET_NS)
     return approved
 

@@ -24,6 +24,7 @@ from pitwire.common.snapshots import SnapshotStore
 from pitwire.risk_gate import core
 from pitwire.risk_gate.handlers.agreement import Agreement, must_lead_alone
 from pitwire.risk_gate.handlers.breaches import BreachDesk
+from pitwire.risk_gate.handlers.effects import Effects
 from pitwire.risk_gate.handlers.intent_queue import IntentQueue
 from pitwire.risk_gate.handlers.intents import intent_input, intent_life
 from pitwire.risk_gate.handlers.market import MarketView
@@ -75,6 +76,7 @@ class AccountGate:
         self._writer = FencedWriter(service.bus, self._subject, self, on_refused=self._on_refused)
         self._intents = IntentQueue()
         self._breaches = BreachDesk(self)
+        self.effects = Effects()
         self._deciding: list[core.IntentInput] = []
         self._intent_epoch = ""
         self._refused = False
@@ -86,9 +88,7 @@ class AccountGate:
         self._snapshots = SnapshotStore(service.bus, service="risk-gate", account=state.account)
         self._snapshot_no = state.ledger_no
         self._read_to = state.resume_from - 1
-        self._marks_ns = 0
-        self._written_ns = 0
-        self._metrics_ns = 0
+        self._marks_ns = self._written_ns = self._metrics_ns = 0
         market.on_change.append(self._wake.set)
 
     @property
@@ -115,6 +115,7 @@ class AccountGate:
         if self.leads:
             must_lead_alone(record)
         self._ledger.apply_ledger(sequence, record, data)
+        self.effects.note(sequence, record)
         try:
             self.state.apply_ledger(sequence, record, data)
         except LostRace:

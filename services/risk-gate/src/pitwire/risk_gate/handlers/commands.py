@@ -32,6 +32,7 @@ from pitwire.common.schemas.orders import Basis, CancelIntent, OrderIntent
 from pitwire.common.shell import Shell
 from pitwire.risk_gate import core
 from pitwire.risk_gate.handlers.account_gate import AccountGate
+from pitwire.risk_gate.handlers.effects import EARLIER, NOTHING, Outcome
 
 ORDER_ARGS: Final = ("instrument_id", "side", "quantity", "order_type", "limit_price", "stop_price", "time_in_force")
 SCOPE_ARGS: Final = ("strategy", "instrument_id")
@@ -39,10 +40,7 @@ ROUNDS_MAX: Final = 500
 """Decisions of `DECISIONS_MAX` that one command may take: 10,000 orders."""
 
 CANCEL_WAIT_S: Final = 5.0
-NOTHING: Final = "nothing to do"
 ORDER_TTL_NS: Final = 2_000 * NS_PER_MS
-Outcome = tuple[CommandStatus, str, dict[str, str], int]
-"""Status, text for a person, data for a program, sequence of the journal record that carried the effect."""
 
 
 class Refused(UsageError):
@@ -68,9 +66,10 @@ class CommandDesk:
         }
 
     async def follow(self) -> None:
-        after = min((gate.state.cursors.control_sequence for gate in self._gates.values()), default=0)
+        """From the last command of the ledger on: a process may have ended between its record and its answer."""
+        covered = min((gate.state.cursors.control_sequence for gate in self._gates.values()), default=0)
         filters = (subjects.commands_for("risk-gate"),)
-        async for batch in self._service.bus.read(topology.CONTROL.name, filters, after=after):
+        async for batch in self._service.bus.read(topology.CONTROL.name, filters, after=max(0, covered - 1)):
             for record in batch:
                 await self._handle(record)
 
@@ -109,14 +108,14 @@ class CommandDesk:
         gate = self._gates.get(command.account)
         if gate is None:
             return CommandStatus.REFUSED, f"no account {command.account!r} here", {}, 0
+        if _is_covered(gate, sequence):
+            return gate.effects.outcome(sequence, EARLIER)
         if gate.stopped and command.verb is not CommandVerb.RESUME:
             return CommandStatus.REFUSED, f"the account is stopped: {gate.stopped}", {}, 0
         unknown = sorted(set(command.args) - _args_of(command.verb))
         if unknown:
             known = ", ".join(sorted(_args_of(command.verb)))
             return CommandStatus.REFUSED, f"unknown argument: {', '.join(unknown)}; {command.verb} takes {known}", {}, 0
-        if sequence <= gate.state.cursors.control_sequence:
-            return CommandStatus.DONE, "took effect before a restart", {}, 0
         if command.expires_ns <= self._service.clock.wall_ns():
             return CommandStatus.EXPIRED, "expired before the gate read it", {}, 0
         try:
@@ -135,7 +134,7 @@ class CommandDesk:
             done = codec.decode(Resume, earlier.data, subject=earlier.subject)
             if done.command_id == command.command_id:
                 data = {"cleared": ",".join(done.cleared)}
-                return CommandStatus.DONE, "took effect before a restart", data, earlier.sequence
+                return CommandStatus.DONE, EARLIER, data, earlier.sequence
         active = list(gate.state.halts.active)
         asked = command.args.get("halts", "all")
         wanted = active if asked == "all" else asked.split(",")
@@ -161,30 +160,33 @@ class CommandDesk:
         if gate.state.strategy_capital(strategy) is None:
             raise Refused(f"no strategy {strategy!r} in account {gate.state.account}")
         paused = _flag(command.args.get("paused", "true"))
-        sequence = await gate.write(
+        return await self._record(
+            gate,
+            at,
             lambda: StrategyPaused(
                 **gate.place(control_sequence=at),
                 strategy=strategy,
                 paused=paused,
                 reason=command.reason,
                 command_id=command.command_id,
-            )
+            ),
         )
-        return CommandStatus.DONE, f"{strategy} {'paused' if paused else 'released'}", {}, sequence
 
     async def _limits(self, gate: AccountGate, command: Command, at: int) -> Outcome:
         """args: the limits to change, by their names in the configuration; the others stay."""
-        current = gate.state.limits
-        if current is None:
-            raise Refused("no limits yet")
         if not command.args:
             raise Refused("no limit given")
-        raw = current.model_dump() | {name: _limit_value(name, text) for name, text in command.args.items()}
-        limits = AccountLimits.model_validate(raw | {"limits_version": current.limits_version + 1})
-        sequence = await gate.write(
-            lambda: LimitsApplied(**gate.place(control_sequence=at), limits=limits, command_id=command.command_id)
-        )
-        return CommandStatus.DONE, f"limits version {limits.limits_version}", {}, sequence
+        changed = {name: _limit_value(name, text) for name, text in command.args.items()}
+
+        def applied() -> LimitsApplied:
+            current = gate.state.limits
+            if current is None:
+                raise Refused("no limits yet")
+            raw = current.model_dump() | changed | {"limits_version": current.limits_version + 1}
+            limits = AccountLimits.model_validate(raw)
+            return LimitsApplied(**gate.place(control_sequence=at), limits=limits, command_id=command.command_id)
+
+        return await self._record(gate, at, applied)
 
     async def _capital(self, gate: AccountGate, command: Command, at: int) -> Outcome:
         """args: `asset`, `amount` (below zero: taken out), `venue_account` where the account has several.
@@ -195,25 +197,22 @@ class CommandDesk:
         venue_account = args.get("venue_account", known[0] if len(known) == 1 else "")
         if venue_account not in known:
             raise Refused(f"venue_account {venue_account!r}: give one of {', '.join(known)}")
-        flow = CapitalRecorded.model_validate(
-            gate.place(control_sequence=at)
-            | {"asset": args.get("asset", ""), "amount": args.get("amount", ""), "venue_account": venue_account}
-        )
-        free = gate.state.available(venue_account, flow.asset)
-        if not flow.amount or free + flow.amount < 0:
-            raise Refused(f"amount {flow.amount}: {free} {flow.asset} of {venue_account} are free, 0 is nothing")
-        await gate.write(lambda: gate.valuation(flow.asset))
-        sequence = await gate.write(
-            lambda: CapitalRecorded(
-                **gate.place(control_sequence=at),
-                asset=flow.asset,
-                amount=flow.amount,
-                venue_account=venue_account,
-                reason=command.reason,
-                command_id=command.command_id,
+
+        def recorded() -> CapitalRecorded:
+            flow = CapitalRecorded.model_validate(
+                gate.place(control_sequence=at)
+                | {"asset": args.get("asset", ""), "amount": args.get("amount", ""), "venue_account": venue_account}
+                | {"reason": command.reason, "command_id": command.command_id}
             )
-        )
-        return CommandStatus.DONE, f"{flow.amount:+f} {flow.asset} of {venue_account}", {}, sequence
+            free = gate.state.available(venue_account, flow.asset)
+            if not flow.amount or free + flow.amount < 0:
+                raise Refused(f"amount {flow.amount}: {free} {flow.asset} of {venue_account} are free, 0 is nothing")
+            return flow
+
+        gate.advance()
+        asset = recorded().asset
+        await gate.write(lambda: gate.valuation(asset))
+        return await self._record(gate, at, recorded)
 
     async def _order(self, gate: AccountGate, command: Command, at: int) -> Outcome:
         """args: the fields of an order intent (`ORDER_ARGS`), `reduce_only`, and `strategy` to book it to another."""
@@ -257,13 +256,9 @@ class CommandDesk:
 
     async def _flatten(self, gate: AccountGate, command: Command, at: int) -> Outcome:
         """args: `strategy`, `instrument_id`; cancels what works in the scope, then closes what is held, at market."""
-        canceled = await self._decide(gate, None, lambda: self._cancels(gate, command, at))
+        await self._decide(gate, at, lambda: self._cancels(gate, command, at), covers=False)
         await gate.until(lambda: not self._is_working(gate, command), timeout_s=CANCEL_WAIT_S)
-        status, text, data, sequence = await self._decide(gate, at, lambda: self._closing(gate, command, at))
-        if canceled[1] == NOTHING:
-            return status, text, data, sequence
-        cancels = {f"cancel {number}": line for number, line in canceled[2].items()}
-        return status, f"{canceled[1]}; {text}", cancels | data, sequence or canceled[3]
+        return await self._decide(gate, at, lambda: self._closing(gate, command, at))
 
     def _is_working(self, gate: AccountGate, command: Command) -> bool:
         return any(self._in_scope(command, o.strategy, o.instrument_id) for o in gate.state.working_orders())
@@ -295,47 +290,54 @@ class CommandDesk:
 
     # -- through the gate ----------------------------------------------------------------------------------------
 
+    async def _record(self, gate: AccountGate, at: int, make: Callable[[], Message | None]) -> Outcome:
+        """Writes what `make` says on the state as it is then, unless a record covers the command by then.
+
+        A write makes its record anew whenever its answer was lost or another gate was first. So what the command
+        did is told from the ledger, never from what this process wanted to write.
+        """
+
+        def once() -> Message | None:
+            if _is_covered(gate, at):
+                return None
+            gate.advance()
+            return make()
+
+        await gate.write(once)
+        return gate.effects.outcome(at, EARLIER if _is_covered(gate, at) else NOTHING)
+
     async def _decide(
-        self, gate: AccountGate, at: int | None, intents: Callable[[], list[OrderIntent | CancelIntent]]
+        self,
+        gate: AccountGate,
+        at: int,
+        intents: Callable[[], list[OrderIntent | CancelIntent]],
+        *,
+        covers: bool = True,
     ) -> Outcome:
         """The core decides on the operator's intents exactly as on a strategy's, until none is left or none passes.
 
-        Only the last record covers the command (`at`), so that a crash in between has the rest done again.
+        Only the last record covers the command, so that a crash in between has the rest done again.
         """
-        lines: list[str] = []
-        passed, sequence = 0, 0
-        for _ in range(ROUNDS_MAX):
-            verdicts, stored = await self._decide_once(gate, at, intents)
-            sequence = stored or sequence
-            lines += [_line(verdict) for verdict in verdicts]
-            approved = [v for v in verdicts if v.verdict != "DENIED"]
-            passed += len(approved)
-            if len(verdicts) < DECISIONS_MAX or not approved:
-                break
-        if not lines:
-            return CommandStatus.DONE, NOTHING, {}, 0
-        data = {f"{number}": line for number, line in enumerate(lines, start=1)}
-        return CommandStatus.DONE if passed else CommandStatus.REFUSED, "; ".join(lines), data, sequence
-
-    async def _decide_once(
-        self, gate: AccountGate, at: int | None, intents: Callable[[], list[OrderIntent | CancelIntent]]
-    ) -> tuple[tuple[Verdict, ...], int]:
         verdicts: tuple[Verdict, ...] = ()
 
-        def make() -> Message | None:
+        def decided() -> Message | None:
             nonlocal verdicts
-            gate.advance()
             found = intents()
             if not found:
-                verdicts = ()
                 return None
             inputs = [core.IntentInput(0, intent.strategy, intent, "", intent.trace) for intent in found]
-            record = gate.decision(inputs, control_sequence=at if len(found) < DECISIONS_MAX else None)
+            is_last = covers and len(found) < DECISIONS_MAX
+            record = gate.decision(inputs, control_sequence=at if is_last else None)
             verdicts = record.verdicts
             return record
 
-        sequence = await gate.write(make)
-        return verdicts, sequence
+        outcome = await self._record(gate, at, decided)
+        for _ in range(ROUNDS_MAX - 1):
+            if len(verdicts) < DECISIONS_MAX or all(verdict.verdict == "DENIED" for verdict in verdicts):
+                break
+            verdicts = ()
+            outcome = await self._record(gate, at, decided)
+        return outcome
 
     def _intent_fields(self, gate: AccountGate, command: Command, at: int, strategy: str, place: int) -> dict[str, Any]:
         now = self._service.clock.wall_ns()
@@ -365,13 +367,9 @@ def _args_of(verb: CommandVerb) -> set[str]:
     return args[verb]
 
 
-def _line(verdict: Verdict) -> str:
-    if verdict.verdict == "DENIED":
-        figures = "" if verdict.limit is None else f" limit={verdict.limit} observed={verdict.observed}"
-        return f"DENIED {verdict.code}{figures} {verdict.detail}".strip()
-    if verdict.verdict == "CANCEL_APPROVED":
-        return f"CANCEL_APPROVED {verdict.intent.orig_client_order_id}"
-    return f"APPROVED {verdict.client_order_id}"
+def _is_covered(gate: AccountGate, at: int) -> bool:
+    """A ledger record carries the command already, this process's or another's: it must not take effect again."""
+    return gate.state.cursors.control_sequence >= at
 
 
 def _flag(text: str) -> bool:
