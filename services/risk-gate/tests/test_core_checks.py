@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from pitwire.common.enums import DenialCode
+from pitwire.common.enums import DenialCode, Side
 from pitwire.common.portfolio import AccountState
 from pitwire.common.schemas.limits import AccountLimits
 from pitwire.common.testing.journal import BTC, ETH, START_NS, STRATEGY, Journal, limits
@@ -219,6 +219,9 @@ hold 8 by reversion; work BUY 1@100 eth by reversion; BUY 1@100 sol by reversion
 hold 8 by reversion; work BUY 1@100 eth by reversion; BUY 2@100 sol by reversion -> STRATEGY_EXPOSURE_EXCEEDED 1000 1100
 hold 6 by reversion; mark 150; BUY 1@100 eth by reversion        -> OK
 hold 6 by reversion; mark 150; BUY 1.001@100 eth by reversion    -> STRATEGY_EXPOSURE_EXCEEDED 1000 1000.1
+# a buy counts at the mark where that is higher than its limit, working or asked for
+work BUY 6@50 by reversion; BUY 5@100 by reversion               -> STRATEGY_EXPOSURE_EXCEEDED 1000 1100
+BUY 11@50 by reversion                                           -> STRATEGY_EXPOSURE_EXCEEDED 1000 1100
 # nobody else's positions are in it, and it can always leave
 hold 200; BUY 10@100 by reversion                                -> OK
 hold 10 by reversion; mark 150; SELL 1@150 by reversion          -> OK
@@ -229,6 +232,22 @@ hold 10 by reversion; mark 150; SELL 1@150 by reversion          -> OK
 def test_a_strategy_holds_no_more_than_its_share_of_its_capital(new_desk: Any, words: str, expected: str) -> None:
     """S-24, R-8: per strategy."""
     assert new_desk(strategy_exposure_max_percent=D(100)).play(words) == expected
+
+
+def test_working_stop_buys_count_against_the_strategy_at_their_worst_price(new_desk: Any) -> None:
+    """I-16: at the mark of 100 two stop buys at 300 looked like a third of what they may cost."""
+    stop = {"order_type": "STOP_LOSS", "stop_price": "300", "strategy": "reversion"}
+    desk = new_desk(strategy_exposure_max_percent=D(100))
+    three, two = (desk.intent("BUY", quantity, **stop) for quantity in ("3", "2"))
+    assert [getattr(each, "code", "OK") for each in desk.ask_all(three, two)] == ["OK", "STRATEGY_EXPOSURE_EXCEEDED"]
+    desk.work("BUY", "3", **stop)
+    assert desk.state.exposure.of_strategy("reversion", BTC, Side.BUY).value == D(945)
+    assert desk.outcome("BUY", "0.55", limit_price="100", strategy="reversion") == "OK"
+    assert (
+        desk.outcome("BUY", "0.551", limit_price="100", strategy="reversion")
+        == "STRATEGY_EXPOSURE_EXCEEDED 1000 1000.1"
+    )
+    assert desk.outcome("BUY", "2", **stop) == "STRATEGY_EXPOSURE_EXCEEDED 1000 1575"
 
 
 def test_orders_of_a_strategy_in_one_batch_count_against_its_exposure_and_rate(new_desk: Any) -> None:

@@ -32,11 +32,16 @@ class Held:
 
 @dataclass(slots=True)
 class Working:
-    """Sum over open orders of one instrument and side."""
+    """Sum over open orders of one instrument and side, of all strategies or of one."""
 
     quantity: Decimal = ZERO
     value: Decimal = ZERO
     orders: int = 0
+
+    def add(self, quantity: Decimal, value: Decimal, orders: int) -> None:
+        self.quantity += quantity
+        self.value += value
+        self.orders += orders
 
 
 _NOTHING = Working()
@@ -50,7 +55,7 @@ class Exposure:
     def __init__(self) -> None:
         self._held: dict[str, Held] = {}
         self._working: dict[tuple[str, Side], Working] = {}
-        self._by_strategy: dict[tuple[str, str, Side], Decimal] = {}
+        self._by_strategy: dict[tuple[str, str, Side], Working] = {}
         self._reserved: dict[tuple[str, str], Decimal] = {}
 
     def hold(self, order: OrderState, *, asset: str, worst_price: Decimal, amount: Decimal) -> None:
@@ -85,22 +90,17 @@ class Exposure:
             return
         value = quantity * held.worst_price
         amount = share_up(held.amount, quantity, held.quantity) if quantity else ZERO
-        place = (held.instrument_id, held.side)
-        working = self._working.setdefault(place, Working())
-        working.quantity += quantity - held.open_quantity
-        working.value += value - held.open_value
-        working.orders += bool(quantity) - bool(held.open_quantity)
-        if not working.orders:
-            del self._working[place]
-        _add(self._by_strategy, (held.strategy, *place), quantity - held.open_quantity)
+        change = quantity - held.open_quantity, value - held.open_value, bool(quantity) - bool(held.open_quantity)
+        _count(self._working, (held.instrument_id, held.side), change)
+        _count(self._by_strategy, (held.strategy, held.instrument_id, held.side), change)
         _add(self._reserved, (held.venue_account, held.asset), amount - held.open_amount)
         held.open_quantity, held.open_value, held.open_amount = quantity, value, amount
 
     def working(self, instrument_id: str, side: Side) -> Working:
         return self._working.get((instrument_id, side), _NOTHING)
 
-    def of_strategy(self, strategy: str, instrument_id: str, side: Side) -> Decimal:
-        return self._by_strategy.get((strategy, instrument_id, side), ZERO)
+    def of_strategy(self, strategy: str, instrument_id: str, side: Side) -> Working:
+        return self._by_strategy.get((strategy, instrument_id, side), _NOTHING)
 
     def works(self, strategy: str, instrument_id: str) -> bool:
         """Whether any order of the strategy on it may still fill."""
@@ -132,6 +132,13 @@ class Exposure:
         for client_order_id, (asset, worst_price, amount) in data.items():
             order = orders[client_order_id]
             self.hold(order, asset=asset, worst_price=Decimal(worst_price), amount=Decimal(amount))
+
+
+def _count(sums: dict[K, Working], key: K, change: tuple[Decimal, Decimal, int]) -> None:
+    working = sums.setdefault(key, Working())
+    working.add(*change)
+    if not working.orders:
+        del sums[key]
 
 
 def _add(sums: dict[K, Decimal], key: K, amount: Decimal) -> None:

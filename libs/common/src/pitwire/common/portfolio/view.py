@@ -229,9 +229,9 @@ class AccountView:
         """Open quantity of a strategy's orders on one side; without a side, buys less sells."""
         exposure = self._orders.exposure
         if side is not None:
-            return exposure.of_strategy(strategy, instrument_id, side)
+            return exposure.of_strategy(strategy, instrument_id, side).quantity
         buys = exposure.of_strategy(strategy, instrument_id, Side.BUY)
-        return buys - exposure.of_strategy(strategy, instrument_id, Side.SELL)
+        return buys.quantity - exposure.of_strategy(strategy, instrument_id, Side.SELL).quantity
 
     def order(self, client_order_id: str) -> OrderState | None:
         """Active and recently ended orders are known."""

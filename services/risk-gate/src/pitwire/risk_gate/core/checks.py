@@ -115,7 +115,7 @@ def holds_what_it_sells(q: Question) -> Refusal | None:
     if q.intent.side is not Side.SELL:
         return None
     place = (q.intent.strategy, q.intent.instrument_id)
-    held = q.state.position(*place).quantity - q.ahead.open_of_strategy(*place, Side.SELL)
+    held = q.state.position(*place).quantity - q.ahead.open_of_strategy(*place, Side.SELL).quantity
     if q.intent.quantity > held:
         return refusals.SellExceedsHolding(f"{q.intent.strategy} has less to sell", held, q.intent.quantity)
     return None
@@ -169,12 +169,12 @@ def concentration(q: Question) -> Refusal | None:
 
 
 def strategy_exposure(q: Question) -> Refusal | None:
-    """What the strategy holds and may still buy, this order at its worst price; no limit without capital of its own."""
+    """What the strategy holds and may still buy, each buy as in a position's size; no limit without own capital."""
     capital = q.state.strategy_capital(q.intent.strategy)
     if q.intent.side is not Side.BUY or not capital:
         return None
     limit = percent_of(capital, q.limits.strategy_exposure_max_percent)
-    value = q.ahead.long_of_strategy(q.intent.strategy, q.context.marks) + q.order_value
+    value = q.ahead.long_of_strategy(q.intent.strategy, q.reservation, q.context.marks)
     if value > limit:
         return refusals.StrategyExposureExceeded(f"{q.intent.strategy} with all its buys filled", limit, value)
     return None

@@ -124,7 +124,7 @@ def reductions(ahead: Ahead, intent: OrderIntent) -> tuple[bool, bool]:
     own = state.position(intent.strategy, intent.instrument_id).quantity
     return (
         _closes(net, intent, ahead.open(*place).quantity),
-        _closes(own, intent, ahead.open_of_strategy(intent.strategy, *place)),
+        _closes(own, intent, ahead.open_of_strategy(intent.strategy, *place).quantity),
     )
 
 
