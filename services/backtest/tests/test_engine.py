@@ -83,6 +83,27 @@ def test_a_breached_limit_withdraws_what_would_buy_more_and_leaves_the_exits() -
     assert ("LIMIT", "CANCELED") in script.orders
 
 
+def test_a_limit_that_the_last_sale_breaches_withdraws_though_nothing_is_held_any_more() -> None:
+    """S-19: the stop that sells everything reaches the limit, and the bid at 75 would fill at the fourth candle."""
+    rows = [FLAT, FLAT, (100.0, 100.0, 79.0, 80.0), (80.0, 81.0, 70.0, 71.0), (71.0, 111.0, 70.0, 110.0)]
+    bid = Order(Side.BUY, Decimal(300), "waits", order_type=OrderType.LIMIT, limit_price=Decimal(75))
+    stop = Order(Side.SELL, Decimal(300), "stop", order_type=OrderType.STOP_LOSS, stop_price=Decimal(80))
+    script = Scripted({0: Target(Decimal(300), "in"), 1: [bid, stop]})
+    found = run(candles(rows), script, account_limits=limits(daily_loss_max_percent=Decimal(5)))
+    assert [trade.side for trade in found.trades] == [Side.BUY, Side.SELL]
+    assert ("LIMIT", "CANCELED") in script.orders
+    assert found.limit_breaches == 1
+
+
+def test_a_drawdown_of_yesterday_withdraws_today_what_was_left_in_cash_or_held() -> None:
+    """A limit is looked at as it stands: also where the marks recorded last are below it already."""
+    day = [FLAT] + [FLAT, (100.0, 100.0, 79.0, 80.0)] + [(80.0, 81.0, 79.0, 80.0)] * 1_441
+    for after in (Decimal(0), Decimal(100)):
+        script = Scripted({0: Target(Decimal(300), "in"), 3: Target(after, "out")})
+        found = run(candles(day), script, account_limits=limits(drawdown_max_percent=Decimal(5)))
+        assert found.limit_breaches == 2, f"{after} held over midnight"
+
+
 @settings(max_examples=25, deadline=None)
 @given(seed=st.integers(0, 10_000), count=st.integers(200, 500))
 def test_the_peak_of_equity_is_exact_though_it_is_watched_in_floats(seed: int, count: int) -> None:

@@ -30,7 +30,6 @@ from pitwire.common.schemas.ledger import (
 from pitwire.common.schemas.limits import AccountLimits
 from pitwire.common.schemas.orders import CancelIntent, OrderIntent
 from pitwire.risk_gate import core as gate
-from pitwire.risk_gate.core.schedule import crosses_limit
 
 ACCOUNT: Final = "backtest"
 VENUE_ACCOUNT: Final = "backtest"
@@ -104,9 +103,9 @@ class Account:
         if rolled is not None:
             self._write(rolled)
 
-    def crosses_limit(self, marks: Mapping[str, Mark]) -> bool:
-        """Whether `marks` lead into or out of a loss or drawdown limit, exactly as the gate would say."""
-        return crosses_limit(self.state, marks)
+    def is_breached(self, marks: Mapping[str, Mark]) -> bool:
+        """Whether a loss or drawdown limit is reached at `marks`, exactly as the gate would say."""
+        return gate.reached(self.state, marks) is not None
 
     def withdrawal(self, marks: Mapping[str, Mark], now_ns: int) -> tuple[CancelIntent, ...]:
         """Cancels of what the live gate would withdraw at these marks: nothing where no limit is reached."""

@@ -117,10 +117,10 @@ class Engine:
                 watch.roll_day(open_ns + step_ns, step_ns)
             if watch.held:
                 append(watch.equity(open_ns + step_ns))
-                if watch.breached:
-                    self._withdraw(open_ns + step_ns)
             else:
                 append(watch.cash)
+            if watch.breached:
+                self._withdraw(open_ns + step_ns)
             for lane, bar in moment:
                 for on_bar in lane.listeners:
                     outputs = on_bar(bar, cause_of)

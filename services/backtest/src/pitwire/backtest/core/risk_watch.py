@@ -63,6 +63,7 @@ class RiskWatch:
         self.next_day_open_ns = (now_ns // DAY_NS + 1) * DAY_NS - step_ns
         self.breached = False
         self._set_bounds()
+        self._look_at_cash()
 
     def _near_limit(self, equity: float, now_ns: int) -> None:
         """Equity is about a new peak, or about a limit."""
@@ -74,10 +75,19 @@ class RiskWatch:
             else:
                 self._pending, self._pending_ns = marks, now_ns
                 self.ceiling = equity * (1 - DOUBT)
-        if equity < self.floor and not self.breached and self._account.crosses_limit(self._marks()):
+        self._look(equity)
+
+    def _look(self, equity: float) -> None:
+        """A limit is breached once a session day, however often equity comes back to it."""
+        if equity < self.floor and not self.breached and self._account.is_breached(self._marks()):
             self.breached = True
             self.breaches += 1
             self.floor = -NEVER
+
+    def _look_at_cash(self) -> None:
+        """Equity that no mark moves: it is looked at where it changes, or what it is measured from."""
+        if not self.held:
+            self._look(self.cash)
 
     def flush(self) -> None:
         """Puts the noted peak into the ledger: before a decision, a fill or a new day."""
@@ -95,6 +105,7 @@ class RiskWatch:
         if not self.held and self.cash > self.ceiling:
             self._account.record_marks({}, now_ns, anyway=True)
         self._set_bounds()
+        self._look_at_cash()
 
     def _set_bounds(self) -> None:
         state = self._account.state
