@@ -127,6 +127,20 @@ def test_too_little_history_is_a_state_shown_and_not_an_error() -> None:
     assert told(run.on_candle(fresh(0, instrument_id=ETH), cause())) == ["WARMING_UP 1 of 3 candles"]
 
 
+def test_nothing_is_bought_of_an_instrument_that_is_warming_up_though_the_candle_of_another_asks() -> None:
+    def buys_eth(event: Candle, _: Portfolio) -> Target | None:
+        return Target(Decimal(1), "pair", instrument_id=ETH) if event.instrument_id == BTC else None
+
+    run = runner(Scripted(buys_eth, history=2))
+    run.on_candle(fresh(0, instrument_id=ETH), cause())
+    run.on_candle(fresh(0), cause())
+    early = run.on_candle(fresh(1), cause())
+    assert orders(early) == []
+    assert told(early) == ["HOLD pair; no order: warming up with 1 of 2 candles, only exits and cancels pass"]
+    run.on_candle(fresh(1, instrument_id=ETH), cause())
+    assert orders(run.on_candle(fresh(2), cause())) == ["BUY 1"]
+
+
 def test_history_before_the_start_warms_up_and_never_trades() -> None:
     strategy = Scripted(always(Target(Decimal(1), "buy")), history=3)
     run = runner(strategy)

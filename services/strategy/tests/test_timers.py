@@ -8,7 +8,7 @@ from pitwire.common.enums import Side
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.common.schemas.market import Candle, Trade
 from pitwire.common.schemas.orders import OrderIntent
-from pitwire.common.testing.journal import BTC, START_NS, STRATEGY, Journal
+from pitwire.common.testing.journal import BTC, ETH, START_NS, STRATEGY, Journal
 from pitwire.common.testing.market import MARKET_START_NS, MINUTE_NS, candle, definition, quote, trade
 from pitwire.strategy import Hold, Order, Portfolio
 from pitwire.strategy.core.making import Spec
@@ -16,19 +16,20 @@ from pitwire.strategy.core.outputs import Cause, Outputs
 from pitwire.strategy.core.runner import Runner
 
 
-def runner(strategy: object) -> Runner:
+def runner(strategy: object, *instruments: str) -> Runner:
+    instruments = instruments or (BTC,)
     journal = Journal()
     journal.start()
-    spec = Spec(STRATEGY, "main", Decimal(10_000), (BTC,), "1m", ttl_ns=2_000_000_000)
-    return Runner(spec, strategy, journal.state, InstrumentRegistry((definition(BTC),)))
+    spec = Spec(STRATEGY, "main", Decimal(10_000), instruments, "1m", ttl_ns=2_000_000_000)
+    return Runner(spec, strategy, journal.state, InstrumentRegistry(tuple(map(definition, instruments))))
 
 
 def cause() -> Cause:
     return Cause(START_NS)
 
 
-def fresh(minute: int, close: str = "100") -> Candle:
-    return candle(minute, close, ts_recv_ns=START_NS)
+def fresh(minute: int, close: str = "100", instrument_id: str = BTC) -> Candle:
+    return candle(minute, close, ts_recv_ns=START_NS, instrument_id=instrument_id)
 
 
 def sides(outputs: Outputs) -> list[Side]:
@@ -50,6 +51,30 @@ def test_no_timer_runs_on_ticks_before_the_history_is_there() -> None:
     ]
     assert [sides(each) for each in early] == [[], [], []]
     assert [sides(run.on_candle(fresh(minute), cause())) for minute in range(3)] == [[], [], [Side.BUY]]
+
+
+def test_a_timer_buys_nothing_of_an_instrument_that_is_warming_up_though_another_is_warm() -> None:
+    class Timed:
+        timer_seconds = 60
+        history = 2
+
+        def on_candle(self, candle: Candle, portfolio: Portfolio) -> None: ...
+
+        def on_timer(self, ts_market_ns: int, portfolio: Portfolio) -> list[Order]:
+            return [Order(Side.BUY, Decimal(1), "due", instrument_id=name) for name in (BTC, ETH)]
+
+    for live in (True, False):
+        run = runner(Timed(), BTC, ETH)
+
+        def shown(each: Candle, run: Runner = run, live: bool = live) -> list[str]:
+            run.portfolio.prices[each.instrument_id] = each.close
+            outputs = run.on_candle(each, cause()) if live else run.on_bar(each, lambda _: cause())
+            intents = outputs.intents if outputs else []
+            return [intent.instrument_id for intent in intents if isinstance(intent, OrderIntent)]
+
+        eth = [fresh(minute, instrument_id=ETH) for minute in range(3)]
+        assert [shown(each) for each in (fresh(0), *eth)] == [[], [], [], [ETH]]
+        assert [shown(fresh(minute)) for minute in (1, 3)] == [[], [BTC, ETH]]
 
 
 def test_a_timer_fires_with_events_its_strategy_has_a_method_for_and_with_no_others() -> None:

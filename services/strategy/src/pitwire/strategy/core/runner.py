@@ -188,8 +188,7 @@ class Runner:
         told = [("on_fill", fill) for fill in changes.fills] + [("on_order", order) for order in changes.orders]
         for event, what in told:
             if what.strategy == self.spec.name and self.wants(event):
-                warmth = self._warmth(what.instrument_id) if self._is_warming_up(what.instrument_id) else ""
-                self._act(self._ask(event, (what,), outputs), what.instrument_id, cause, outputs, warmth=warmth)
+                self._act(self._ask(event, (what,), outputs), what.instrument_id, cause, outputs)
         return outputs
 
     def on_verdict(self, verdict: Verdict, cause: Cause) -> Outputs:
@@ -240,14 +239,17 @@ class Runner:
         outputs: Outputs,
         *,
         once: bool = False,
-        warmth: str = "",
     ) -> None:
-        """`once`: ticks come by the thousand, so a reason to hold is told when it begins, not with each of them."""
+        """Decisions for any instrument of the strategy: on one that is still warming up, only exits and cancels follow.
+
+        `once`: ticks come by the thousand, so a reason to hold is told when it begins, not with each of them.
+        """
         for decision in decisions:
             place = decision.instrument_id or instrument_id
             if isinstance(decision, Hold):
                 self._tell(place, HOLD, decision.reason, cause, outputs, values=decision.values, once=once)
                 continue
+            warmth = self._warmth(place) if self._is_warming_up(place) else ""
             try:
                 made = self._maker.make(decision, place, cause, warmth=warmth)
             except Exception as error:  # noqa: BLE001 - as above: a wish that cannot be written down
