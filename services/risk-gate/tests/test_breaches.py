@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from pitwire.common.enums import AlertSeverity, ExecType, OrderStatus, Side
+from pitwire.common.enums import AlertSeverity, CommandVerb, ExecType, OrderStatus, Side
 from pitwire.common.ids import MANUAL_STRATEGY
 from pitwire.common.schemas.ledger import DECISIONS_MAX, Approved, CancelApproved, RiskDecision
 from pitwire.common.testing.hands import BTC
@@ -95,6 +95,17 @@ async def test_marks_that_breach_the_loss_limit_withdraw_working_buys_at_once_an
     ((severity, code, text),) = desk.shell.alerts
     assert (severity, code) == (AlertSeverity.CRITICAL, "DAILY_LOSS_EXCEEDED")
     assert "limit 5000" in text
+
+
+async def test_an_account_whose_money_is_all_taken_out_breaches_nothing_and_may_buy_nothing(world: World) -> None:
+    desk = await world.desk()
+    await world.price("60000")
+    assert (await world.command(CommandVerb.CAPITAL, asset="USDT", amount="-100000")).status == "DONE"
+    await world.price("60000", seconds=1)
+    await world.ask(1, quantity="0.1")
+    assert desk.shell.alerts == []
+    denied = [each for record in world.ledger() for each in getattr(record, "verdicts", ())]
+    assert [getattr(each, "code", "") for each in denied] == ["DAILY_LOSS_EXCEEDED"]
 
 
 async def test_a_gate_that_starts_into_a_breach_withdraws_what_the_one_before_could_not(world: World) -> None:

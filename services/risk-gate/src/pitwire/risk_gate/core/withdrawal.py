@@ -27,9 +27,9 @@ CANCEL_TTL_NS: Final = 2 * NS_PER_S
 def reached(state: AccountState, marks: Marks = NO_MARKS) -> Refusal | None:
     """The limit of loss or drawdown that the account stands at, valued at `marks` or as recorded last.
 
-    None before its first session day.
+    None before its first session day, and without capital: orders are denied then, but nothing was lost.
     """
-    if state.limits is None or state.start_of_day_equity is None:
+    if state.limits is None or (state.start_of_day_equity or ZERO) <= ZERO:
         return None
     return breach(state, state.limits, state.equity(marks))
 

@@ -46,7 +46,7 @@ class BreachDesk:
         return gate.decision([core.IntentInput(0, cancel.strategy, cancel) for cancel in cancels])
 
     async def _tell(self, found: Refusal) -> None:
-        """Once per limit and session day: equity that wavers about a limit is no news."""
+        """Once per process, limit and session day: equity that wavers about a limit is no news, a new gate is."""
         state = self._gate.state
         if self._told.get(found.code) == state.day:
             return
