@@ -192,6 +192,27 @@ def test_the_limit_of_a_stop_order_is_measured_from_its_stop(new_desk: Any) -> N
     assert desk.outcome("SELL", "1", limit_price="75.99", **stop) == "PRICE_COLLAR_EXCEEDED 76 75.99"
 
 
+@pytest.mark.parametrize(
+    ("side", "order_type", "stop", "limit", "expected"),
+    [
+        ("SELL", "TAKE_PROFIT_LIMIT", "10", "10", "PRICE_COLLAR_EXCEEDED 95 10"),
+        ("SELL", "TAKE_PROFIT_LIMIT", "120", "114", "OK"),
+        ("SELL", "STOP_LOSS_LIMIT", "200", "94.99", "PRICE_COLLAR_EXCEEDED 95 94.99"),
+        ("BUY", "TAKE_PROFIT_LIMIT", "200", "200", "PRICE_COLLAR_EXCEEDED 105 200"),
+        ("BUY", "TAKE_PROFIT_LIMIT", "80", "84", "OK"),
+        ("BUY", "STOP_LOSS_LIMIT", "10", "105", "OK"),
+        ("BUY", "STOP_LOSS_LIMIT", "120", "126.01", "PRICE_COLLAR_EXCEEDED 126 126.01"),
+    ],
+)
+def test_a_stop_that_the_mark_has_passed_does_not_move_the_collar(
+    new_desk: Any, side: str, order_type: str, stop: str, limit: str, expected: str
+) -> None:
+    """It is a plain limit order then, and what it crosses is the market."""
+    desk = new_desk(price_collar_percent=D(5))
+    desk.hold("2")
+    assert desk.outcome(side, "1", order_type=order_type, stop_price=stop, limit_price=limit) == expected
+
+
 CONCENTRATION = """
 # concentration_max_percent 1 of 100,000: ten units of one instrument at 100
 BUY 10@100                          -> OK

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Final
 
 from pitwire.common import refusals
-from pitwire.common.enums import Side, TradingState
+from pitwire.common.enums import OrderType, Side, TradingState
 from pitwire.common.instruments import is_dust, shape_fault
 from pitwire.common.money import HUNDRED, ZERO, percent_of, ratio
 from pitwire.common.portfolio import AccountState
@@ -89,13 +89,18 @@ def _needed_marks(q: Question) -> Iterator[str]:
 
 
 def price_collar(q: Question) -> Refusal | None:
-    """No limit price is far through the mark, whatever the order does; a stop order's is measured from its stop."""
+    """No limit price is far through the mark, whatever the order does.
+
+    That of a stop order is measured from its stop, or from the mark that has passed the stop already.
+    """
     price = q.intent.limit_price
     if price is None:
         return None
-    reference = q.intent.stop_price or q.mark_price
-    room = percent_of(reference, q.limits.price_collar_percent)
     buys = q.intent.side is Side.BUY
+    triggers_above = buys == (q.intent.order_type is OrderType.STOP_LOSS_LIMIT)
+    prices = (q.mark_price, q.intent.stop_price or q.mark_price)
+    reference = max(prices) if triggers_above else min(prices)
+    room = percent_of(reference, q.limits.price_collar_percent)
     bound = reference + room if buys else reference - room
     if price > bound if buys else price < bound:
         return refusals.PriceCollarExceeded(f"limit price against {reference}", bound, price)
