@@ -49,7 +49,12 @@ INVARIANTS: Final[dict[str, Invariant]] = {
         ("I-15", "NUMERIC"),
         ("libs/common/tests/test_instruments.py",),
     ),
-    "I-16": Invariant("Position and everything that may still fill stay within limits, always.", ("I-16",)),
+    "I-16": Invariant(
+        "Position and everything that may still fill stay within limits, always. Verify works out order value, "
+        "position, balance and what a strategy sells anew, and none of the other limits.",
+        ("I-16",),
+        ("services/risk-gate/tests/test_core_checks.py",),
+    ),
     "I-17": Invariant("Reservations = what approved orders may still fill.", ("I-17", "I-17.journal", "I-17.rows")),
     "I-18": Invariant(
         "Missing, stale or wrong input is denied with one code.",
