@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sys
 import tomllib
 from collections.abc import Mapping
 from copy import deepcopy
@@ -16,6 +18,9 @@ from pitwire.cli.discovery import VenueAddress
 from pitwire.cli.run.plan import RunFolder
 from pitwire.common.config import Mode, PitwireConfig, load_config
 from pitwire.common.errors import ConfigError
+from pitwire.market_data.config import intervals_of
+from pitwire.strategy.adapters.loader import load_strategy
+from pitwire.strategy.config import check_books
 
 HEADER: Final = (
     "# Written by `pitwire up`: the configuration of this run. Changes belong in the file it was made from.\n\n"
@@ -45,6 +50,20 @@ def _absolute_type(kind: str, base: Path) -> str:
     """`path/to/file.py:Class` with its path spelled out; a shipped name as it is."""
     path, colon, class_name = kind.rpartition(":")
     return f"{base / path}:{class_name}" if colon else kind
+
+
+def check_given(config: PitwireConfig, path: Path) -> None:
+    """`ConfigError` for what a service would refuse once it runs: instruments, intervals, strategies, parameters.
+
+    What a strategy's file prints while it is loaded goes to standard error.
+    """
+    simulated_venue(config, path)
+    intervals_of(config)
+    with contextlib.redirect_stdout(sys.stderr):
+        for name, strategy in config.strategies.items():
+            made = load_strategy(name, strategy.type, strategy.params, folders=(path.resolve().parent,))
+            if hasattr(made, "on_book"):
+                check_books(config, name)
 
 
 def simulated_venue(config: PitwireConfig, path: Path) -> str | None:

@@ -11,7 +11,7 @@ from pitwire.common.errors import ConfigError
 RUNS: Final = "runs"
 CACHE: Final = "cache"
 RUNS_KEPT_MAX: Final = 5
-"""Finished runs whose journal, database and logs stay for a look."""
+"""Finished runs whose journal, database and logs stay for a look; a refused one leaves nothing and counts for none."""
 
 
 def runs_in(data_dir: Path) -> list[Path]:
@@ -35,9 +35,20 @@ def open_run(data_dir: Path, *, keep: bool) -> Path:
         if not runs:
             raise ConfigError(where="--keep", what=f"{data_dir} holds no earlier run to go on with")
         return runs[-1]
-    for old in runs[: max(0, len(runs) - RUNS_KEPT_MAX)]:
-        shutil.rmtree(old)
+    drop_oldest(data_dir)
     number = int(runs[-1].name) + 1 if runs else 1
     folder = data_dir / RUNS / str(number)
     folder.mkdir(parents=True, mode=0o700)
     return folder
+
+
+def drop_oldest(data_dir: Path) -> None:
+    """Keeps the newest `RUNS_KEPT_MAX` runs. Done when a run ends, so that one that is refused pushes none out."""
+    runs = runs_in(data_dir)
+    for old in runs[: max(0, len(runs) - RUNS_KEPT_MAX)]:
+        shutil.rmtree(old)
+
+
+def forget_run(folder: Path) -> None:
+    """Removes the folder of a run that was refused, so that `keep` goes on with the one before it."""
+    shutil.rmtree(folder)

@@ -12,8 +12,8 @@ from pitwire.cli.addresses import public_url
 from pitwire.cli.exit_codes import ExitCode
 from pitwire.cli.operator import Operator
 from pitwire.cli.output import Reply, note
-from pitwire.cli.run.effective import load_given, simulated_venue
-from pitwire.cli.run.folder import open_run
+from pitwire.cli.run.effective import check_given, load_given
+from pitwire.cli.run.folder import drop_oldest, forget_run, open_run
 from pitwire.cli.run.infra import outside_seeds
 from pitwire.cli.run.plan import RunFolder
 from pitwire.cli.run.summary import SpeedMeter, live_line, summary_document
@@ -22,7 +22,7 @@ from pitwire.cli.run.venue_control import VenueControlFailed
 from pitwire.cli.servers import DirectoryLock
 from pitwire.common.clock import NS_PER_S, SystemClock
 from pitwire.common.enums import CommandVerb
-from pitwire.common.errors import PitwireError, StoreUnavailable
+from pitwire.common.errors import PitwireError, StoreUnavailable, UsageError
 
 if TYPE_CHECKING:
     from pitwire.cli.run.numbers import Numbers, NumbersReader
@@ -43,18 +43,31 @@ class Ending:
 
 
 def run_up(options: UpOptions) -> Reply:
-    """The whole run. Nothing is made or started before the request and the configuration are known to be good."""
+    """The whole run.
+
+    Nothing is made or started before the configuration is known to be good. The venue, which reads the market, starts
+    first and alone; a run that it or a service refuses after all leaves no folder and pushes no other run out.
+    """
     config, _ = load_given(options.config)
-    simulated_venue(config, options.config)
+    check_given(config, options.config)
     seeds = outside_seeds()
     options.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with DirectoryLock(options.data_dir, timeout_s=LOCK_TIMEOUT_S):
         folder = RunFolder(open_run(options.data_dir, keep=options.keep).resolve(), seeds)
-        return asyncio.run(_Session(options, folder).run())
+        session = _Session(options, folder)
+        try:
+            return asyncio.run(session.run())
+        except UsageError:
+            if not (session.traded or options.keep):
+                forget_run(folder.root)
+            raise
+        finally:
+            drop_oldest(options.data_dir)
 
 
 class _Session:
     def __init__(self, options: UpOptions, folder: RunFolder) -> None:
+        self.traded = False
         self._options = options
         self._clock = SystemClock()
         self._system = System(options, folder, clock=self._clock, tell=note)
@@ -90,6 +103,7 @@ class _Session:
         began = await self._venue_status()
         if began:
             self._speed = SpeedMeter(market_ms=began["market_ms"], now_ns=self._clock.monotonic_ns())
+        self.traded = True
         self._system.trade()
         ending = await self._until_the_end(jobs)
         status = await self._venue_status()

@@ -90,17 +90,21 @@ class System:
         self._rows_are_there = asyncio.Event()
 
     async def start(self) -> None:
-        """Everything up and ready, the market standing still. `ServerError` or `ConfigError` says what did not."""
+        """Everything up and ready, the market standing still. `ServerError` or `UsageError` says what did not.
+
+        The venue comes first: it reads the market, and where that is no good no server has been started.
+        """
         self._started_ns = self.clock.wall_ns()
         self.folder.logs.mkdir(parents=True, exist_ok=True)
+        await self._start_venue()
         await asyncio.gather(self._start_trading(), self._start_storing())
         await self._until_ready()
         self.leave_address()
 
     async def _start_trading(self) -> None:
-        """Bus, venue, and the services that need no database: they start while the database does."""
+        """The bus, and the services that need no database: they start while the database does."""
         identities = make_identities(self.folder.identities)
-        await asyncio.gather(self.infra.start_nats(self.config, identities), self._start_venue())
+        await self.infra.start_nats(self.config, identities)
         if self.options.keep:
             await self._restore_journal()
         await apply_topology(self.infra.nats_url, self.folder.identities)
