@@ -12,7 +12,8 @@ from typing import Final
 from pitwire.common.config import PitwireConfig
 
 PERSISTENCE: Final = "persistence"
-SERVICES: Final = ("market-data", "strategy", "risk-gate", "execution", PERSISTENCE)
+EXECUTION: Final = "execution"
+SERVICES: Final = ("market-data", "strategy", "risk-gate", EXECUTION, PERSISTENCE)
 STOP_ORDER: Final = ("strategy", "risk-gate", "execution", "market-data", "persistence")
 """Nothing new is asked for, nothing new is approved, what works is settled, the feed ends, the rows are complete."""
 
@@ -63,6 +64,10 @@ class RunFolder:
         """The database's password as psql reads it (PGPASSFILE)."""
         return self.root / "pgpass"
 
+    def data_of(self, name: str) -> Path:
+        """The data folder of a service; `python -m pitwire.execution halt` finds that of execution by its name too."""
+        return self.root / name
+
     def log_of(self, name: str) -> Path:
         return self.logs / f"{name}.log"
 
@@ -91,7 +96,7 @@ def service_plan(name: str, folder: RunFolder, *, nats_url: str, database_url: s
         "PITWIRE_CONFIG": str(folder.config),
         "PITWIRE_NATS_URL": nats_url,
         "PITWIRE_NATS_SEED_FILE": str(folder.seed_of(name)),
-        "PITWIRE_DATA_DIR": str(folder.root / name),
+        "PITWIRE_DATA_DIR": str(folder.data_of(name)),
         "PITWIRE_HEALTH_PORT": "0",
     }
     if name == PERSISTENCE:

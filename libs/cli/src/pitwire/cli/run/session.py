@@ -15,7 +15,7 @@ from pitwire.cli.output import Reply, note
 from pitwire.cli.run.effective import check_given, load_given
 from pitwire.cli.run.folder import drop_oldest, forget_run, open_run
 from pitwire.cli.run.infra import outside_seeds
-from pitwire.cli.run.plan import RunFolder
+from pitwire.cli.run.plan import EXECUTION, RunFolder
 from pitwire.cli.run.summary import SpeedMeter, live_line, summary_document
 from pitwire.cli.run.system import System, UpOptions
 from pitwire.cli.run.venue_control import VenueControlFailed
@@ -208,11 +208,13 @@ async def cancel_everything(operator: Operator, account: str) -> int:
 def where_to_look(system: System, *, seconds: float) -> str:
     """What a person needs to look further, as lines."""
     running = system.running()
+    of_execution = system.folder.data_of(EXECUTION)
     lines = [f"trading on {running.market} at {running.speed:g}x, ready after {seconds:.1f} s; in another terminal:"]
     lines += [
         "  pitwire status | positions | orders | fills | pnl | logs -f | halt --reason ...",
         f'  PGPASSFILE={system.folder.password_file} psql "{public_url(running.database_url)}"',
         f"  nats --server {running.nats_url} --nkey {running.operator_seed} sub 'svc.*.*.heartbeat'",
+        f"  without the bus: python -m pitwire.execution halt --data-dir {of_execution} --reason ...",
         "  health: " + "  ".join(f"{name} {url}/healthz" for name, url in running.health.items()),
         f"  data, configuration and logs: {running.run}",
     ]

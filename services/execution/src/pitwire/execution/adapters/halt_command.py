@@ -26,6 +26,12 @@ EXIT_WAITING: Final = 3
 
 OBEY_WAIT_NS: Final = 2 * NS_PER_S
 OBEY_POLL_S: Final = 0.02
+RUN_FILE: Final = "current.json"
+"""What `pitwire up` leaves in its data folder; `run` in it is the folder of the run, where execution has its own."""
+
+NOBODY_OBEYED: Final = (
+    "halt: nobody has obeyed yet. If execution runs, it keeps its data elsewhere than {folder}: give --data-dir\n"
+)
 
 
 def halt_command(arguments: Sequence[str]) -> int:
@@ -49,7 +55,13 @@ def halt_command(arguments: Sequence[str]) -> int:
     if (halt.scope is HaltScope.ALL) != (not halt.target):
         sys.stderr.write("halt: --target names what --scope says, and belongs to every scope but ALL\n")
         return EXIT_USAGE
-    latches = LatchFiles(given.data_dir)
+    try:
+        folder = execution_folder(given.data_dir)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        what = f"{given.data_dir / RUN_FILE} does not say which run this is ({type(error).__name__}: {error})"
+        sys.stderr.write(f"halt: {what}; give --data-dir, the data folder of execution itself\n")
+        return EXIT_USAGE
+    latches = LatchFiles(folder)
     path = latches.add(halt)
     seen_ns = _wait(latches, halt.halt_id, clock)
     line = {
@@ -59,7 +71,18 @@ def halt_command(arguments: Sequence[str]) -> int:
         "ms": round((seen_ns - halt.ts_ns) / NS_PER_MS, 1) if seen_ns else None,
     }
     sys.stdout.write(orjson.dumps(line).decode() + "\n")
+    if not seen_ns:
+        sys.stderr.write(NOBODY_OBEYED.format(folder=folder))
     return EXIT_OBEYED if seen_ns else EXIT_WAITING
+
+
+def execution_folder(data_dir: Path) -> Path:
+    """Where execution looks for halts: `data_dir` itself, or below it that of the run that `pitwire up` has there."""
+    try:
+        run = Path(orjson.loads((data_dir / RUN_FILE).read_bytes())["run"])
+    except FileNotFoundError:
+        return data_dir
+    return run / "execution"
 
 
 def _wait(latches: LatchFiles, halt_id: str, clock: SystemClock) -> int:
@@ -85,5 +108,5 @@ def _parser() -> argparse.ArgumentParser:
     add("--cancel", choices=policies, default=CancelPolicy.NON_PROTECTIVE.value, help="which working orders go")
     add("--operator", default="operator", help="who halts")
     data_dir = Path(os.environ.get("PITWIRE_DATA_DIR", ".pitwire"))
-    add("--data-dir", type=Path, default=data_dir, help="that of the execution process (default: %(default)s)")
+    add("--data-dir", type=Path, default=data_dir, help="of execution, or of `pitwire up` (default: %(default)s)")
     return parser
