@@ -39,11 +39,11 @@ def test_the_commands_that_scripts_rely_on_are_there() -> None:
     assert set(commands()) >= FIXED
 
 
-def test_every_command_that_answers_can_answer_as_json() -> None:
+def test_every_command_can_answer_as_json() -> None:
     without = [
         name
         for name, command in commands().items()
-        if name not in ("venue", "topology") and not any("-o" in parameter.opts for parameter in command.params)
+        if name != "topology" and not any("-o" in parameter.opts for parameter in command.params)
     ]
     assert without == []
     assert [
@@ -104,6 +104,23 @@ def test_without_a_running_system_the_answer_says_how_to_start_one(words: tuple[
 
 def test_a_wrong_option_is_a_usage_error(tmp_path: Path) -> None:
     assert pitwire("status", "--no-such-option", cwd=tmp_path).returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("BUY", "-1", "BTC-USDT.sim"), "quantity '-1' must be above zero"),
+        (("BUY", "NaN", "BTC-USDT.sim"), "quantity 'NaN' must be above zero"),
+        (("BYU", "1", "BTC-USDT.sim"), "side 'BYU': give one of BUY, SELL"),
+        (("BUY", "--prise", "BTC-USDT.sim"), "quantity '--prise' is not a number"),
+    ],
+)
+def test_a_mistyped_order_is_a_usage_error_also_where_nothing_runs(
+    words: tuple[str, ...], what: str, tmp_path: Path
+) -> None:
+    done = pitwire("order", *words, "-o", "json", cwd=tmp_path)
+    assert done.returncode == 2
+    assert what in json.loads(done.stdout)["error"]["text"]
 
 
 def test_up_without_a_configuration_names_the_file_and_starts_nothing(tmp_path: Path) -> None:

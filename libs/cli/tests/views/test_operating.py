@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pitwire.cli.views.operating import approved_order, check_order, set_limits
+from pitwire.cli.views.operating import approved_order, check_names, check_order, place_order, set_limits
 from pitwire.common.config import load_config
 from pitwire.common.enums import CommandStatus
 from pitwire.common.errors import PitwireError, UsageError
@@ -29,28 +29,40 @@ def result(text: str) -> CommandResult:
 
 
 def test_good_orders_pass() -> None:
-    check_order(MARKET, "main", CONFIG)
-    check_order(MARKET | {"order_type": "LIMIT", "limit_price": "60000.10"}, "main", CONFIG)
+    check_order(MARKET)
+    check_order(MARKET | {"order_type": "LIMIT", "limit_price": "60000.10"})
+    check_names(MARKET, "main", CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"side": "HOLD"}, "give one of BUY, SELL"),
+        ({"quantity": "0"}, "above zero"),
+        ({"quantity": "-1"}, "above zero"),
+        ({"quantity": "NaN"}, "above zero"),
+        ({"quantity": "lots"}, "not a number"),
+        ({"order_type": "LIMIT"}, "needs a --price"),
+        ({"limit_price": "1"}, "takes no --price"),
+        ({"time_in_force": "GTD"}, "GTC, IOC, FOK"),
+    ],
+)
+def test_a_mistyped_order_is_refused_with_what_would_be_right_also_where_nothing_runs(
+    change: dict[str, str], what: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=what):
+        place_order(tmp_path, account="main", reason="r", args=MARKET | change)
 
 
 @pytest.mark.parametrize(
     ("change", "account", "what"),
-    [
-        ({"side": "HOLD"}, "main", "give one of BUY, SELL"),
-        ({"quantity": "0"}, "main", "above zero"),
-        ({"quantity": "-1"}, "main", "above zero"),
-        ({"quantity": "NaN"}, "main", "above zero"),
-        ({"quantity": "lots"}, "main", "not a number"),
-        ({"order_type": "LIMIT"}, "main", "needs a --price"),
-        ({"limit_price": "1"}, "main", "takes no --price"),
-        ({"time_in_force": "GTD"}, "main", "GTC, IOC, FOK"),
-        ({"instrument_id": "BTCUSDT"}, "main", "known: BTC-USDT.sim"),
-        ({}, "other", "known: main"),
-    ],
+    [({"instrument_id": "BTCUSDT"}, "main", "known: BTC-USDT.sim"), ({}, "other", "known: main")],
 )
-def test_a_mistyped_order_is_refused_with_what_would_be_right(change: dict[str, str], account: str, what: str) -> None:
+def test_a_name_that_is_not_configured_is_refused_with_those_that_are(
+    change: dict[str, str], account: str, what: str
+) -> None:
     with pytest.raises(UsageError, match=what):
-        check_order(MARKET | change, account, CONFIG)
+        check_names(MARKET | change, account, CONFIG)
 
 
 def test_the_order_id_is_taken_from_an_approval_and_from_nothing_else() -> None:

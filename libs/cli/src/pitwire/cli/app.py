@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 
 from pitwire.cli.commands import look, operate, recordings, research, run, tools
@@ -16,6 +18,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+CONTEXT: dict[Any, dict[str, bool]] = {operate.order: {"ignore_unknown_options": True}}
+"""`order BUY -1` is told what is wrong with the quantity, not that -1 is no option."""
+
 for panel in (
     (run.up, run.venue),
     (look.status, look.positions, look.orders, look.fills, look.pnl, look.strategies, look.limits, look.why),
@@ -25,5 +30,5 @@ for panel in (
     (tools.verify, tools.logs, tools.doctor, tools.docs),
 ):
     for command in panel:
-        app.command()(command)
+        app.command(context_settings=CONTEXT.get(command))(command)
 app.add_typer(tools.topology, name="topology")

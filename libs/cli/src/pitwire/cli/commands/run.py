@@ -56,15 +56,20 @@ def venue(
     data_dir: Annotated[Path, typer.Option(help="Where the venue keeps its log, keys and position.")] = Path(
         ".pitwire/venue"
     ),
+    output: OutputOption = Format.TEXT,
 ) -> None:
     """Run the simulated venue alone, until interrupted.
 
-    Prints one JSON line with `http`, `ws`, `ws_api`, `control`, `api_key` and `api_secret`, then serves `/api/v3`,
-    `/ws`, `/stream` and `/ws-api/v3` as Binance spot does.
+    Prints, in either format, one JSON line with `http`, `ws`, `ws_api`, `control`, `api_key` and `api_secret`, then
+    serves `/api/v3`, `/ws`, `/stream` and `/ws-api/v3` as Binance spot does.
     """
-    import os
-    import sys
 
-    argv = [sys.executable, "-m", "pitwire.venue_sim", "--port", str(port), "--market", market]
-    argv += ["--speed", format(speed, "g"), "--seed", str(seed), "--data-dir", str(data_dir)]
-    os.execv(sys.executable, argv)  # noqa: S606 - the venue takes this process over: one pid, one set of signals
+    def work() -> Reply:
+        import os
+        import sys
+
+        argv = [sys.executable, "-m", "pitwire.venue_sim", "--port", str(port), "--market", market]
+        argv += ["--speed", format(speed, "g"), "--seed", str(seed), "--data-dir", str(data_dir)]
+        os.execv(sys.executable, argv)  # noqa: S606 - the venue takes this process over: one pid, one set of signals
+
+    finish(work, output)

@@ -28,8 +28,9 @@ FOLLOW_S: Final = 2.0
 
 def place_order(data_dir: Path, *, account: str, reason: str, args: Mapping[str, str]) -> Reply:
     """One manual order: checked here for what a person mistypes, decided by the gate."""
+    check_order(args)
     running = find_running(data_dir)
-    check_order(args, account, load_config(running.config))
+    check_names(args, account, load_config(running.config))
 
     async def ask() -> Reply:
         async with await Operator.connect(running, SystemClock()) as operator:
@@ -58,10 +59,8 @@ def flatten_positions(data_dir: Path, *, account: str, reason: str, strategy: st
     )
 
 
-def check_order(args: Mapping[str, str], account: str, config: PitwireConfig) -> None:
-    """`UsageError` for what no gate need be asked about."""
-    if account not in config.accounts:
-        raise UsageError(f"account {account!r} is not configured; known: {', '.join(config.accounts)}")
+def check_order(args: Mapping[str, str]) -> None:
+    """`UsageError` for what is wrong in every system."""
     for name, kind in (("side", Side), ("order_type", OrderType), ("time_in_force", TimeInForce)):
         known = [member.value for member in kind]
         if args[name] not in known:
@@ -71,6 +70,12 @@ def check_order(args: Mapping[str, str], account: str, config: PitwireConfig) ->
             _positive(name, args[name])
     if OrderType(args["order_type"]).has_limit_price != ("limit_price" in args):
         raise UsageError(f"a {args['order_type']} order {'takes no' if 'limit_price' in args else 'needs a'} --price")
+
+
+def check_names(args: Mapping[str, str], account: str, config: PitwireConfig) -> None:
+    """`UsageError` for an account or an instrument that this system does not have."""
+    if account not in config.accounts:
+        raise UsageError(f"account {account!r} is not configured; known: {', '.join(config.accounts)}")
     if args["instrument_id"] not in config.instruments():
         known_ids = ", ".join(config.instruments())
         raise UsageError(f"instrument {args['instrument_id']!r} is not configured; known: {known_ids}")
