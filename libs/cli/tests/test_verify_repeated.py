@@ -13,7 +13,17 @@ from pitwire.common.bus.port import Record
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.common.schemas.ledger import Approved, Denied, RiskDecision
 from pitwire.common.schemas.orders import CancelIntent, OrderIntent
-from pitwire.common.testing.journal import ACCOUNT, BTC, START_NS, STRATEGY, VENUE_ACCOUNT, Journal, mark, order_intent
+from pitwire.common.testing.journal import (
+    ACCOUNT,
+    BTC,
+    INCARNATION,
+    START_NS,
+    STRATEGY,
+    VENUE_ACCOUNT,
+    Journal,
+    mark,
+    order_intent,
+)
 from pitwire.common.testing.market import definition
 from pitwire.common.units import NS_PER_S
 from pitwire.risk_gate import core as gate
@@ -22,11 +32,8 @@ VENUES = {ACCOUNT: {VENUE_ACCOUNT: "sim"}}
 INSTRUMENTS = InstrumentRegistry((definition(BTC),))
 
 
-def decided(journal: Journal, price: str, *intents: OrderIntent | CancelIntent) -> Sequence[object]:
-    """Lets the gate decide and writes down what it said."""
-    state = journal.fold()
-    state.advance(journal.entries[-1].sequence)
-    context = gate.DecisionContext(
+def context(journal: Journal, price: str = "100") -> gate.DecisionContext:
+    return gate.DecisionContext(
         now_ns=journal.ts_ns,
         ts_market_ns=journal.ts_market_ns,
         marks={BTC: mark(BTC, price)},
@@ -34,7 +41,14 @@ def decided(journal: Journal, price: str, *intents: OrderIntent | CancelIntent) 
         approval_ttl_ns=gate.APPROVAL_TTL_NS,
         venue_accounts=VENUES[ACCOUNT],
     )
-    verdicts, marks = gate.decide(state, [gate.IntentInput(0, STRATEGY, each) for each in intents], context)
+
+
+def decided(journal: Journal, price: str, *intents: OrderIntent | CancelIntent) -> Sequence[object]:
+    """Lets the gate decide and writes down what it said."""
+    state = journal.fold()
+    state.advance(journal.entries[-1].sequence)
+    inputs = [gate.IntentInput(0, STRATEGY, each) for each in intents]
+    verdicts, marks = gate.decide(state, inputs, context(journal, price))
     journal.decide(*verdicts, marks=marks)
     return verdicts
 
@@ -69,6 +83,23 @@ def repeated(records: list[Record], *, instruments: InstrumentRegistry = INSTRUM
 def test_decisions_made_again_are_the_same_bytes() -> None:
     found = repeated(traded())
     assert (found.decisions, found.verdicts, found.not_repeatable, found.differing.count) == (2, 5, 0, 0)
+
+
+def test_a_decision_is_made_again_on_what_its_record_covers_though_more_came_before_it() -> None:
+    """The fill stands in the journal before the decision that the gate made without having read it."""
+    journal = Journal()
+    journal.start()
+    (first,) = decided(journal, "100", order_intent(1, "BUY", "10"))
+    assert isinstance(first, Approved)
+    journal.submitting(first)
+    seen = journal.entries[-1].sequence
+    state = journal.fold()
+    state.advance(seen)
+    journal.fill(first, "10", "100", order_status="FILLED")
+    verdicts, _ = gate.decide(state, [gate.IntentInput(0, STRATEGY, order_intent(2, "SELL", "10"))], context(journal))
+    journal.write(RiskDecision, cursor=seen, incarnation=INCARNATION, verdicts=verdicts, marks=())
+    found = repeated([record_of(entry) for entry in journal.entries])
+    assert (found.decisions, found.differing.told) == (2, [])
 
 
 def test_a_verdict_that_the_gate_would_not_give_is_named() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,7 +11,7 @@ from pitwire.cli.verify.check import Findings
 from pitwire.common import codec, refusals, subjects
 from pitwire.common.bus.port import Record
 from pitwire.common.instruments import InstrumentRegistry
-from pitwire.common.portfolio import AccountState
+from pitwire.common.portfolio import AccountState, CoveredEvent
 from pitwire.common.schemas.base import Message
 from pitwire.common.schemas.execution import AlgoStep, ExecReport, NotSent, Submitting
 from pitwire.common.schemas.ledger import Denied, Halt, LeaderChanged, LedgerEvent, Resume, RiskDecision, Verdict
@@ -45,6 +46,7 @@ class Repeater:
     ) -> None:
         self.accounts = {account: Repetition() for account in quotes}
         self._states = {account: AccountState(account, quote) for account, quote in quotes.items()}
+        self._waiting = {account: deque[tuple[int, CoveredEvent]]() for account in quotes}
         self._venue_accounts = venue_accounts
         self._instruments = instruments
 
@@ -53,8 +55,8 @@ class Repeater:
         for record in records:
             message = codec.decode_known(record.subject, record.schema, record.data)
             if isinstance(message, Halt | Resume):
-                for state in self._states.values():
-                    state.observe(record.sequence, message)
+                for waiting in self._waiting.values():
+                    waiting.append((record.sequence, message))
             else:
                 self._of_account(record, message)
 
@@ -65,13 +67,20 @@ class Repeater:
             return
         if subjects.tokens(subjects.EXEC, record.subject) is not None:
             if isinstance(message, Submitting | NotSent | ExecReport | AlgoStep | LeaderChanged):
-                state.observe(record.sequence, message)
+                self._waiting[state.account].append((record.sequence, message))
             return
-        if isinstance(message, RiskDecision):
-            state.advance(message.cursors.oms_sequence)
-            self._again(state, record, message)
         if isinstance(message, LedgerEvent | LeaderChanged):
+            self._show(state, message.cursors.oms_sequence)
+            if isinstance(message, RiskDecision):
+                state.advance(message.cursors.oms_sequence)
+                self._again(state, record, message)
             state.apply_ledger(record.sequence, message, record.data)
+
+    def _show(self, state: AccountState, upto: int) -> None:
+        """What the record covers, and no more: the gate had not read what came between its look and its append."""
+        waiting = self._waiting[state.account]
+        while waiting and waiting[0][0] <= upto:
+            state.observe(*waiting.popleft())
 
     def _again(self, state: AccountState, record: Record, decision: RiskDecision) -> None:
         found = self.accounts[state.account]
