@@ -121,3 +121,50 @@ def test_a_bad_environment_variable_is_named(name: str, value: str) -> None:
 def test_an_empty_environment_has_safe_defaults() -> None:
     settings = ServiceSettings.from_env({})
     assert settings.health_host == "127.0.0.1"
+
+
+def binance(network: str, mode: str, extra: str = "") -> str:
+    """The good file with one venue that names its network and no address."""
+    addresses = GOOD.partition("[venue_accounts")[0]
+    venue = f'[run]\nmode = "{mode}"\n[venues.sim]\nnetwork = "{network}"\ninstruments = ["BTC-USDT"]\n{extra}\n'
+    return GOOD.replace(addresses, venue)
+
+
+@pytest.mark.parametrize(
+    ("network", "mode", "rest"),
+    [
+        ("testnet", "testnet", "https://testnet.binance.vision"),
+        ("demo", "testnet", "https://demo-api.binance.com"),
+        ("live", "live", "https://api.binance.com"),
+    ],
+)
+def test_a_network_sets_the_addresses(tmp_path: Path, network: str, mode: str, rest: str) -> None:
+    venue = load_config(write(tmp_path, binance(network, mode))).venues["sim"]
+    assert venue.rest == rest
+    assert all(url.startswith("wss://") for url in (venue.ws, venue.ws_api))
+    here = load_config(write(tmp_path, binance(network, mode, 'rest = "http://127.0.0.1:1"'))).venues["sim"]
+    assert (here.rest, here.ws_api) == ("http://127.0.0.1:1", venue.ws_api)
+
+
+@pytest.mark.parametrize(
+    ("network", "mode", "named"),
+    [
+        ("live", "paper", "venues.sim.network: live does not go with run.mode paper"),
+        ("live", "testnet", "does not go with run.mode testnet"),
+        ("testnet", "live", "does not go with run.mode live"),
+        ("testnet", "paper", "does not go with run.mode paper"),
+        ("moon", "paper", "venues.sim.network"),
+        ("simulated", "paper", "venues.sim.rest"),
+    ],
+)
+def test_a_network_that_does_not_go_with_the_mode_is_refused(
+    tmp_path: Path, network: str, mode: str, named: str
+) -> None:
+    """X-19: no slip in one line reaches real money."""
+    with pytest.raises(ConfigError, match=named.replace(".", r"\.")):
+        load_config(write(tmp_path, binance(network, mode)))
+
+
+def test_a_real_address_under_the_name_of_the_simulated_venue_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="api.binance.com is not simulated"):
+        load_config(write(tmp_path, GOOD.replace("http://127.0.0.1:1", "https://api.binance.com")))

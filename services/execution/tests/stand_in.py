@@ -53,6 +53,7 @@ class StandIn:
         app = web.Application()
         app.router.add_get("/ws-api/v3", self._on_socket)
         app.router.add_route("*", "/api/v3/{name}", self._on_rest)
+        app.router.add_route("*", "/sapi/v1/account/{name}", self._on_rest)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self.port)
@@ -160,7 +161,7 @@ class Ear:
 class Client:
     """The adapter against the stand-in."""
 
-    def __init__(self, stand_in: StandIn, *, silence_max_ms: int = 10_000) -> None:
+    def __init__(self, stand_in: StandIn, **settings: Any) -> None:
         self.stand_in = stand_in
         self.ear = Ear()
         address = f"127.0.0.1:{stand_in.port}"
@@ -169,7 +170,7 @@ class Client:
             ws=f"ws://{address}",
             ws_api=f"ws://{address}/ws-api/v3",
             instruments=("BTC-USDT",),
-            silence_max_ms=silence_max_ms,
+            **settings,
         )
         self.instruments = InstrumentRegistry()
         self.venue = BinanceVenue(

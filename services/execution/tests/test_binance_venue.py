@@ -15,7 +15,7 @@ from services.execution.tests.world import until
 from pitwire.common.clock import NS_PER_MS, SystemClock
 from pitwire.common.enums import OrderStatus, OrderType, Side, TimeInForce
 from pitwire.common.errors import VenueTrouble
-from pitwire.execution.adapters.binance import adapter, link, reads, socket
+from pitwire.execution.adapters.binance import adapter, reads, socket
 from pitwire.execution.core.venue import (
     Canceled,
     CancelFailed,
@@ -394,7 +394,3 @@ async def test_trades_that_cannot_be_read_are_trouble_not_silence(
     stand_in.rest["GET myTrades"] = lambda _: answer
     with pytest.raises(VenueTrouble):
         await client.venue.reads.trades_since(BTC, 0)
-
-
-async def test_a_planned_change_happens_before_the_venue_ends_the_connection() -> None:
-    assert link.LIFE_PLANNED_S < 24 * 3_600

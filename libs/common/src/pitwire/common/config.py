@@ -7,7 +7,8 @@ import tomllib
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -35,6 +36,46 @@ class Mode(StrEnum):
     LIVE = "live"
 
 
+class Network(StrEnum):
+    """Which of a venue's worlds. Only `live` trades with real money."""
+
+    SIMULATED = "simulated"
+    TESTNET = "testnet"
+    DEMO = "demo"
+    LIVE = "live"
+
+
+NETWORKS: Final[Mapping[Mode, frozenset[Network]]] = {
+    Mode.PAPER: frozenset({Network.SIMULATED}),
+    Mode.TESTNET: frozenset({Network.SIMULATED, Network.TESTNET, Network.DEMO}),
+    Mode.LIVE: frozenset({Network.LIVE}),
+}
+"""Where a run of each mode may trade: no configuration reaches real money by a slip in one line."""
+
+BINANCE: Final[Mapping[str, Mapping[str, str]]] = {
+    Network.TESTNET: {
+        "rest": "https://testnet.binance.vision",
+        "ws": "wss://stream.testnet.binance.vision",
+        "ws_api": "wss://ws-api.testnet.binance.vision/ws-api/v3",
+    },
+    Network.DEMO: {
+        "rest": "https://demo-api.binance.com",
+        "ws": "wss://demo-stream.binance.com",
+        "ws_api": "wss://demo-ws-api.binance.com/ws-api/v3",
+    },
+    Network.LIVE: {
+        "rest": "https://api.binance.com",
+        "ws": "wss://stream.binance.com:9443",
+        "ws_api": "wss://ws-api.binance.com:443/ws-api/v3",
+    },
+}
+"""Addresses of Binance Spot (its documentation: general information, demo mode, testnet)."""
+
+REAL_HOSTS: Final = (".binance.com", ".binance.vision", ".binance.us")
+CONNECTION_LIFE_MAX_S: Final = 23 * 3_600
+"""Binance ends each connection after 24 hours."""
+
+
 class RunConfig(Section):
     """What kind of run this is."""
 
@@ -45,6 +86,7 @@ class VenueConfig(Section):
     """Where a venue is reached. `pitwire up` fills in the addresses of the simulated one."""
 
     kind: Literal["binance"] = Field(default="binance", description="the API it speaks")
+    network: Network = Field(default=Network.SIMULATED, description="which of its worlds; sets the three addresses")
     rest: Url = Field(description="base address of REST, without /api/v3")
     ws: Url = Field(description="base address of market streams, without /stream")
     ws_api: Url = Field(description="full address of the WebSocket API")
@@ -55,7 +97,29 @@ class VenueConfig(Section):
     )
     recv_window_ms: int = Field(default=2000, gt=0, le=2000, description="how long a signed order may travel")
     silence_max_ms: int = Field(default=10_000, ge=500, description="no frame for so long: connect again")
+    connection_life_s: int = Field(
+        default=CONNECTION_LIFE_MAX_S,
+        ge=1,
+        le=CONNECTION_LIFE_MAX_S,
+        description="change over to a new connection after so long, before the venue ends it",
+    )
     history_candles: int = Field(default=500, ge=0, le=1000, description="closed candles fetched at the start")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _addresses_of_the_network(cls, raw: Any) -> Any:
+        """Each network has its addresses; one that is given counts (a proxy, a test)."""
+        return {**BINANCE.get(str(raw.get("network")), {}), **raw} if isinstance(raw, dict) else raw
+
+    @model_validator(mode="after")
+    def _simulated_is_simulated(self) -> Self:
+        """An address of the real venue under the name of the simulated one is a mistake that costs money."""
+        hosts = {urlsplit(url).hostname or "" for url in (self.rest, self.ws, self.ws_api)}
+        real = sorted(host for host in hosts if host.endswith(REAL_HOSTS))
+        if self.network is Network.SIMULATED and real:
+            msg = f"{', '.join(real)} is not simulated: name its network (testnet, demo or live) instead"
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _books_are_followed(self) -> Self:
@@ -110,6 +174,15 @@ class PitwireConfig(Section):
     venue_accounts: dict[Token, VenueAccountConfig]
     accounts: dict[Token, AccountConfig]
     strategies: dict[Token, StrategyConfig] = {}
+
+    @model_validator(mode="after")
+    def _networks_fit_the_mode(self) -> Self:
+        for name, venue in self.venues.items():
+            if venue.network not in NETWORKS[self.run.mode]:
+                known = ", ".join(sorted(NETWORKS[self.run.mode]))
+                msg = f"venues.{name}.network: {venue.network} does not go with run.mode {self.run.mode} ({known})"
+                raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _references_exist(self) -> Self:

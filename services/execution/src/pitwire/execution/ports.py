@@ -40,11 +40,25 @@ class CannotSign(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a venue can do. What it cannot is refused before anything is sent, never dropped."""
+    """What a venue can do. What it cannot is refused before anything is sent, never dropped.
+
+    That an order only reduces is not asked of any venue: the gate has verified it and the last hop looks again.
+    """
 
     order_types: frozenset[OrderType]
     times_in_force: frozenset[TimeInForce]
     post_only: bool
+
+    def check(self, order: NewOrder) -> None:
+        """Raises `Unsupported` for the first thing that the order wants and the venue cannot do."""
+        lacks = (
+            (order.order_type not in self.order_types, f"order type {order.order_type}"),
+            (order.time_in_force not in self.times_in_force, f"time in force {order.time_in_force}"),
+            (order.post_only and not self.post_only, "post_only"),
+        )
+        for is_lacking, what in lacks:
+            if is_lacking:
+                raise Unsupported(f"{order.instrument_id}: the venue has no {what}; nothing was sent")
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ def all_pages(config: Path, app: typer.Typer) -> dict[str, str]:
     found |= {
         "denial-codes.md": code_pages.denial_codes_page(),
         "errors.md": code_pages.errors_page(),
+        "venue-errors.md": code_pages.venue_errors_page(),
         "config.md": settings_pages.config_page(),
         "commands.md": settings_pages.commands_page(app),
         "metrics.md": metrics_page(),

@@ -9,13 +9,14 @@ from typing import Final
 
 from pitwire.cli.reference import markdown as md
 from pitwire.cli.reference.domain_errors import TROUBLES, spelled
-from pitwire.cli.reference.meanings import ANOMALIES, NOT_SENT
+from pitwire.cli.reference.meanings import ANOMALIES, NOT_SENT, VENUE_ERRORS
 from pitwire.cli.verify.invariants import INVARIANTS
 from pitwire.common import errors
 from pitwire.common.enums import NotSentReason
 from pitwire.common.errors import PitwireError
 from pitwire.common.order_transitions import AnomalyCode
 from pitwire.common.refusals import REFUSALS, Refusal
+from pitwire.execution.adapters.binance.errors import CLASS_OF_CODE, CLASS_OF_STATUS, CLASS_OF_TEXT, ErrorClass
 
 PACKAGES_WITH_ERRORS: Final = (
     "pitwire.common",
@@ -77,6 +78,27 @@ def invariants_page() -> str:
         "`pitwire verify` looks from outside: at the journal, PostgreSQL, the venue's own lists and the last "
         "heartbeats. What cannot be seen there is held by tests.",
         md.table(["invariant", "what must hold", "checks of verify", "tests beside them"], rows),
+    )
+
+
+def venue_errors_page() -> str:
+    """What each refusal of Binance leads to."""
+    classes = [[md.code(kind.value), VENUE_ERRORS[kind]] for kind in ErrorClass]
+    codes = [[str(code), md.code(CLASS_OF_CODE[code].value)] for code in sorted(CLASS_OF_CODE, reverse=True)]
+    engine = [[text, md.code(kind.value)] for text, kind in CLASS_OF_TEXT]
+    statuses = [[str(status), md.code(kind.value)] for status, kind in CLASS_OF_STATUS.items()]
+    return md.page(
+        "Refusals of Binance",
+        "`pitwire.execution.adapters.binance.errors` and `pitwire.cli.reference.meanings`",
+        "Every documented code has one class, and a class one consequence. No answer, a status of 5xx, or an answer "
+        "that cannot be read says nothing about an order: it is in doubt. Nothing is ever sent again.",
+        md.table(["class", "what follows"], classes),
+        "## By code",
+        md.table(["code", "class"], codes),
+        "## By text, for the codes of the matching engine (-1010, -2010)",
+        md.table(["text contains", "class"], engine),
+        "## By HTTP status, for a code that is not documented",
+        md.table(["status", "class"], statuses),
     )
 
 

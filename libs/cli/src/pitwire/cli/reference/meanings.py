@@ -7,6 +7,7 @@ from typing import Final
 
 from pitwire.common.enums import NotSentReason
 from pitwire.common.order_transitions import AnomalyCode
+from pitwire.execution.adapters.binance.errors import ErrorClass
 
 NOT_SENT: Final[Mapping[NotSentReason, str]] = {
     NotSentReason.HALTED: "A halt stood before the order on the journal.",
@@ -20,6 +21,25 @@ NOT_SENT: Final[Mapping[NotSentReason, str]] = {
     NotSentReason.GATE_SILENT: "The gate has not been heard for three seconds: nothing new leaves without it.",
     NotSentReason.UNSUPPORTED: "The venue cannot do what was approved.",
     NotSentReason.INVALID_APPROVAL: "The approval does not match its intent; the account is halted and alerted.",
+}
+
+VENUE_ERRORS: Final[Mapping[ErrorClass, str]] = {
+    ErrorClass.RATE_LIMITED: "Nothing is asked from this address until the time the venue names.",
+    ErrorClass.TOO_MANY_ORDERS: "No new order of this account until the time the venue names; cancels go on.",
+    ErrorClass.BANNED: "Nothing is asked from this address until the ban is over.",
+    ErrorClass.UNAUTHORIZED: "The order is rejected; the key or its rights are wrong, which a person must put right.",
+    ErrorClass.CLOCK_SKEW: "The order is rejected; the venue's time is taken anew before anything more is signed.",
+    ErrorClass.INSUFFICIENT_FUNDS: "The order is rejected, and the reservation released.",
+    ErrorClass.INVALID_ORDER: "The order is rejected: it breaks a rule of the instrument.",
+    ErrorClass.DUPLICATE_CLIENT_ID: "In doubt: an order of this id works, so the venue is asked what it is.",
+    ErrorClass.ORDER_NOT_FOUND: "There was nothing to cancel or to show; the order is looked up.",
+    ErrorClass.MARKET_CLOSED: "The order is rejected; the market takes none now.",
+    ErrorClass.UNSUPPORTED: "The order is rejected: the venue does not offer this.",
+    ErrorClass.BAD_REQUEST: "The order is rejected; the request was not as the venue wants it, which is a defect here.",
+    ErrorClass.STREAM: "The private stream is subscribed to again, and everything asked anew.",
+    ErrorClass.VENUE_UNAVAILABLE: "In doubt: the venue did not serve the request, or says so; it is asked.",
+    ErrorClass.UNKNOWN_STATE: "In doubt: the venue itself does not know; it is asked until that is proven.",
+    ErrorClass.REJECTED: "The order is rejected, with the venue's own words.",
 }
 
 ANOMALIES: Final[Mapping[AnomalyCode, str]] = {

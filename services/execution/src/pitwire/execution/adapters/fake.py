@@ -34,6 +34,7 @@ from pitwire.execution.ports import CannotSign, Capabilities, Prepared, Unsuppor
 
 RECV_WINDOW_MS: Final = 2_000
 FEE_RATE: Final = Decimal("0.001")
+EVERYTHING: Final = Capabilities(frozenset(OrderType), frozenset(TimeInForce), post_only=True)
 
 
 class Fate(StrEnum):
@@ -49,8 +50,15 @@ class Fate(StrEnum):
 class FakeVenue:
     """`Venue` and `VenueReads`. MARKET and IOC orders fill whole at `price`, others rest until `fill` or a cancel."""
 
-    def __init__(self, instruments: Sequence[Instrument], *, price: Decimal = Decimal(100)) -> None:
+    def __init__(
+        self,
+        instruments: Sequence[Instrument],
+        *,
+        price: Decimal = Decimal(100),
+        capabilities: Capabilities = EVERYTHING,
+    ) -> None:
         self.price = price
+        self.capabilities = capabilities
         self.orders: dict[str, VenueOrder] = {}
         self.trades: list[VenueTrade] = []
         self.fates: deque[Fate] = deque()
@@ -75,10 +83,6 @@ class FakeVenue:
         return self
 
     @property
-    def capabilities(self) -> Capabilities:
-        return Capabilities(frozenset(OrderType), frozenset(TimeInForce), post_only=True)
-
-    @property
     def trouble(self) -> str:
         return self.link_down
 
@@ -91,6 +95,7 @@ class FakeVenue:
     def prepare(self, order: NewOrder, *, now_ns: int, expires_ns: int) -> Prepared:
         if self.cannot is not None:
             raise self.cannot
+        self.capabilities.check(order)
         request_id = self._take_id()
         self._prepared[request_id] = order
         digest = content_hash(repr(order).encode())

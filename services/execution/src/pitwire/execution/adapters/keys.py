@@ -7,10 +7,17 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 import orjson
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from typing_extensions import override
 
 from pitwire.common.errors import ConfigError
 
+API_KEY: Final = "api_key"
+API_SECRET: Final = "api_secret"  # noqa: S105 - the name of the field
+PRIVATE_KEY_FILE: Final = "private_key_file"
+NAMES: Final = (API_KEY, API_SECRET, PRIVATE_KEY_FILE)
 FILE_BYTES_MAX: Final = 65_536
 OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
@@ -37,13 +44,14 @@ class Secret:
 
 
 class ApiKey:
-    """One account's key: `api_key` names it, `secret` signs."""
+    """One account's key: `api_key` names it, `secret` signs. A private one is Ed25519, in PEM."""
 
-    __slots__ = ("api_key", "secret")
+    __slots__ = ("api_key", "is_private", "secret")
 
-    def __init__(self, api_key: str, secret: Secret) -> None:
+    def __init__(self, api_key: str, secret: Secret, *, is_private: bool = False) -> None:
         self.api_key = api_key
         self.secret = secret
+        self.is_private = is_private
 
     @override
     def __repr__(self) -> str:
@@ -53,22 +61,50 @@ class ApiKey:
 def load_key(path: Path, *, where: str) -> ApiKey:
     """Reads `{"api_key": ..., "api_secret": ...}`; `ConfigError` names `where` in the configuration and the file.
 
-    A file that its group or others may touch is refused: whoever reads it trades.
+    With `private_key_file` instead of the secret the key is the Ed25519 one in that PEM file, meant from the folder of
+    the first. A file that its group or others may touch is refused: whoever reads it trades.
     """
+    try:
+        raw = orjson.loads(_read_private(path, where))
+    except orjson.JSONDecodeError:
+        raise ConfigError(where=where, what=f"{path} is not JSON") from None
+    texts = {name: raw.get(name) for name in NAMES} if isinstance(raw, dict) else {}
+    given = {name: text for name, text in texts.items() if isinstance(text, str) and text}
+    if set(given) not in ({API_KEY, API_SECRET}, {API_KEY, PRIVATE_KEY_FILE}):
+        what = f'{path} must be {{"api_key": "...", "api_secret": "..."}}, or with "private_key_file" for Ed25519'
+        raise ConfigError(where=where, what=what)
+    if not all(text.isascii() and text.isprintable() for text in given.values()):
+        raise ConfigError(where=where, what=f"{path}: keys are printable ASCII")
+    if API_SECRET in given:
+        return ApiKey(given[API_KEY], Secret(given[API_SECRET]))
+    pem_path = path.parent / given[PRIVATE_KEY_FILE]
+    pem = _read_private(pem_path, where).decode("ascii", "replace")
+    try:
+        read_private_key(pem)
+    except ValueError as error:
+        raise ConfigError(where=where, what=f"{pem_path}: {error}") from None
+    return ApiKey(given[API_KEY], Secret(pem), is_private=True)
+
+
+def read_private_key(pem: str) -> Ed25519PrivateKey:
+    """The key of a PEM text; `ValueError` for anything but an Ed25519 key without a password."""
+    try:
+        key = load_pem_private_key(pem.encode(), password=None)
+    except (TypeError, ValueError, UnsupportedAlgorithm):
+        raise ValueError("not a private key in PEM without a password") from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ValueError("not an Ed25519 key")  # noqa: TRY004 - the text is wrong, not its type
+    return key
+
+
+def _read_private(path: Path, where: str) -> bytes:
+    """What stands in a file that only its owner may touch."""
     try:
         mode = path.stat().st_mode
         if mode & OTHERS:
             what = f"{path} has mode {stat.S_IMODE(mode):04o}, readable by others; run: chmod 600 {path}"
             raise ConfigError(where=where, what=what)
         with path.open("rb") as file:
-            raw = orjson.loads(file.read(FILE_BYTES_MAX))
+            return file.read(FILE_BYTES_MAX)
     except OSError as error:
         raise ConfigError(where=where, what=f"{path} cannot be read: {error.strerror}") from None
-    except orjson.JSONDecodeError:
-        raise ConfigError(where=where, what=f"{path} is not JSON") from None
-    names = ("api_key", "api_secret")
-    if not isinstance(raw, dict) or not all(isinstance(raw.get(name), str) and raw[name] for name in names):
-        raise ConfigError(where=where, what=f'{path} must be {{"api_key": "...", "api_secret": "..."}}')
-    if not all(raw[name].isascii() and raw[name].isprintable() for name in names):
-        raise ConfigError(where=where, what=f"{path}: keys are printable ASCII")
-    return ApiKey(raw["api_key"], Secret(raw["api_secret"]))

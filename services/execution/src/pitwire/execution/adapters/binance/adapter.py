@@ -15,8 +15,9 @@ from pitwire.common.enums import OrderType
 from pitwire.common.errors import ConnectionLost, DecodeError, RateLimited, VenueTrouble
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.execution.adapters.binance import frames
+from pitwire.execution.adapters.binance.account import check_account
 from pitwire.execution.adapters.binance.errors import ErrorClass, Refusal, refusal_of
-from pitwire.execution.adapters.binance.link import LIFE_PLANNED_S, Link
+from pitwire.execution.adapters.binance.link import Link
 from pitwire.execution.adapters.binance.reads import Reads
 from pitwire.execution.adapters.binance.rest import Brake, Refused, Rest
 from pitwire.execution.adapters.binance.signing import SUPPORTED_TIMES, Params, Signer, order_params, request_hash
@@ -57,6 +58,7 @@ SIGN_WINDOW_MIN_MS: Final = 1
 REPORT: Final = "executionReport"
 STREAM_TERMINATED: Final = "eventStreamTerminated"
 SERVER_SHUTDOWN: Final = "serverShutdown"
+CAPABILITIES: Final = Capabilities(frozenset(OrderType), SUPPORTED_TIMES, post_only=True)
 
 
 class BinanceVenue:
@@ -70,8 +72,6 @@ class BinanceVenue:
         instruments: InstrumentRegistry,
         clock: Clock,
         fraction: Fraction,
-        *,
-        life_s: float = LIFE_PLANNED_S,
     ) -> None:
         self._venue = venue
         self._config = config
@@ -94,17 +94,17 @@ class BinanceVenue:
         self._request_ids = itertools.count(1)
         self._listener: VenueListener
         self._session: aiohttp.ClientSession | None = None
-        self._is_open = False
         self._timed_ns = 0
         self._closing: set[asyncio.Task[None]] = set()
-        self._orders = self._link("orders", fraction, life_s, self._nothing_to_set_up, self._on_orders_up)
-        self._stream = self._link("private stream", fraction, life_s, self._subscribe, self._on_stream_up)
+        self._unfit = "the account was not looked at yet"
+        self._orders = self._link("orders", fraction, self._nothing_to_set_up, self._on_orders_up)
+        self._stream = self._link("private stream", fraction, self._subscribe, self._on_stream_up)
 
     # -- connections ---------------------------------------------------------------------------------------------
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(frozenset(OrderType), SUPPORTED_TIMES, post_only=True)
+        return CAPABILITIES
 
     @property
     def reads(self) -> Reads:
@@ -113,6 +113,8 @@ class BinanceVenue:
     @property
     def trouble(self) -> str:
         socket = self._orders.current
+        if self._unfit:
+            return self._unfit
         if socket is None or not socket.has_room:
             return "order connection is down" if socket is None else "too many orders without an answer"
         if self._stream.current is None:
@@ -123,6 +125,7 @@ class BinanceVenue:
 
     async def run(self, listener: VenueListener) -> None:
         self._listener = listener
+        self._reads.on_malformed = listener.on_malformed
         await self._open_account()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._orders.run())
@@ -142,21 +145,17 @@ class BinanceVenue:
 
     async def _open_account(self) -> None:
         """Until the venue's time is known and the key opens an account that may trade."""
-        while not self._is_open:
+        while self._unfit:
             try:
                 for _ in range(TIME_SAMPLES):
                     await self._rest.server_time()
-                await self._check_account()
-                self._is_open = True
+                await check_account(self._rest, self._config.network)
+                self._unfit = ""
                 self._backoff.reset()
             except (VenueTrouble, CannotSign) as trouble:
-                self._listener.on_link(str(trouble))
+                self._unfit = str(trouble)
+                self._listener.on_link(self._unfit)
                 await asyncio.sleep(self._backoff.next_wait_s())
-
-    async def _check_account(self) -> None:
-        account = await self._rest.signed("GET", "/api/v3/account", {"omitZeroBalances": "true"})
-        if not isinstance(account, dict) or account.get("canTrade") is not True:
-            raise VenueTrouble("account: the key may not trade")
 
     async def _keep_time(self) -> None:
         """A fresh estimate every now and then, and at once when the venue disagreed."""
@@ -178,7 +177,6 @@ class BinanceVenue:
         self,
         name: str,
         fraction: Fraction,
-        life_s: float,
         set_up: Callable[[ApiSocket], Any],
         on_up: Callable[[bool], None],
     ) -> Link:
@@ -190,7 +188,7 @@ class BinanceVenue:
             on_down=lambda reason: self._listener.on_link(f"{name}: {reason}"),
             backoff=Backoff(fraction),
             clock=self._clock,
-            life_s=life_s,
+            life_s=self._config.connection_life_s,
         )
 
     async def _connect(self) -> ApiSocket:
@@ -253,8 +251,8 @@ class BinanceVenue:
     # -- new orders ------------------------------------------------------------------------------------------------
 
     def prepare(self, order: NewOrder, *, now_ns: int, expires_ns: int) -> Prepared:
-        if order.order_type not in self.capabilities.order_types:
-            raise Unsupported(f"{self._venue} has no {order.order_type}")
+        self.capabilities.check(order)
+        self._reads.check_offered(order)
         params = order_params(order)
         digest = request_hash(PLACE, params)
         window_ms = min(self._config.recv_window_ms, (expires_ns - now_ns) // NS_PER_MS)
@@ -335,13 +333,17 @@ class BinanceVenue:
         try:
             params: Params = {"symbol": self._reads.symbol(instrument_id), "origClientOrderId": client_order_id}
             row = await self._cancel(params)
-            return Canceled(OrderFacts(frames.order_of(row, CANCEL, self._reads.find, own_id="origClientOrderId")))
         except Refused as refused:
             if refused.refusal.kind is ErrorClass.ORDER_NOT_FOUND:
                 return NothingToCancel()
             return CancelFailed(str(refused))
-        except (VenueTrouble, CannotSign, DecodeError, frames.OtherInstrument) as trouble:
+        except (VenueTrouble, CannotSign) as trouble:
             return CancelFailed(str(trouble))
+        try:
+            return Canceled(OrderFacts(frames.order_of(row, CANCEL, self._reads.find, own_id="origClientOrderId")))
+        except (DecodeError, frames.OtherInstrument) as error:
+            self._listener.on_malformed(CANCEL, repr(row).encode(), str(error))
+            return CancelFailed(f"the answer cannot be read: {error}")
 
     async def _cancel(self, params: Params) -> Any:
         """Over the order connection; over REST while that is down: a cancel may be asked twice."""

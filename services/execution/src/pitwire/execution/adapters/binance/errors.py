@@ -60,7 +60,7 @@ CLASS_OF_CODE: Final = {
     for code in codes
 }
 
-_TEXTS: Final = (
+CLASS_OF_TEXT: Final = (
     ("insufficient balance", ErrorClass.INSUFFICIENT_FUNDS),
     ("duplicate order", ErrorClass.DUPLICATE_CLIENT_ID),
     ("market is closed", ErrorClass.MARKET_CLOSED),
@@ -76,7 +76,7 @@ _TEXTS: Final = (
 """How the matching engine says what its codes -1010, -2010 and -2011 do not."""
 
 _ENGINE_CODES: Final = frozenset({-1010, -2010})
-_CLASS_OF_STATUS: Final = {
+CLASS_OF_STATUS: Final = {
     401: ErrorClass.UNAUTHORIZED,
     403: ErrorClass.UNAUTHORIZED,
     409: ErrorClass.UNKNOWN_STATE,
@@ -109,13 +109,13 @@ def classify(status: int, code: int, text: str) -> ErrorClass:
         return ErrorClass.UNKNOWN_STATE
     if code in _ENGINE_CODES:
         lower = text.lower()
-        return next((kind for part, kind in _TEXTS if part in lower), ErrorClass.REJECTED)
+        return next((kind for part, kind in CLASS_OF_TEXT if part in lower), ErrorClass.REJECTED)
     return CLASS_OF_CODE.get(code) or _class_of_status(status)
 
 
 def _class_of_status(status: int) -> ErrorClass:
-    if status in _CLASS_OF_STATUS:
-        return _CLASS_OF_STATUS[status]
+    if status in CLASS_OF_STATUS:
+        return CLASS_OF_STATUS[status]
     return ErrorClass.REJECTED if 400 <= status < 500 else ErrorClass.UNKNOWN_STATE
 
 

@@ -252,6 +252,17 @@ def trade_of(row: Any, find: FindInstrument) -> VenueTrade:
     )
 
 
+def offered_types(row: Any) -> frozenset[str]:
+    """The order types of a symbol of `exchangeInfo`, in the venue's words; empty where it does not say."""
+    read = Reader(row, "exchangeInfo")
+    if read.get("orderTypes") is None:
+        return frozenset()
+    words = read.rows("orderTypes")
+    if not all(isinstance(word, str) for word in words):
+        raise read.bad("orderTypes", "is not a list of texts")
+    return frozenset(words)
+
+
 def instrument_of(row: Any, venue: str) -> Instrument:
     """A symbol of `exchangeInfo`: the steps in which it is traded."""
     read = Reader(row, "exchangeInfo")

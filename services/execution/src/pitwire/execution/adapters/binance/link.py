@@ -12,9 +12,6 @@ from pitwire.common.errors import VenueTrouble
 from pitwire.execution.adapters.binance.socket import ApiSocket
 from pitwire.execution.core.backoff import Backoff
 
-LIFE_PLANNED_S: Final = 23 * 3_600.0
-"""The venue ends each connection after 24 hours; we change over before, with both open for a moment."""
-
 OVERLAP_MAX_S: Final = 10.0
 STABLE_AFTER_NS: Final = 10 * NS_PER_S
 """A connection that lived this long was a good one: the next failure waits little."""
@@ -33,7 +30,7 @@ class Link:
         on_down: Callable[[str], None],
         backoff: Backoff,
         clock: Clock,
-        life_s: float = LIFE_PLANNED_S,
+        life_s: float,
     ) -> None:
         self.name = name
         self.current: ApiSocket | None = None

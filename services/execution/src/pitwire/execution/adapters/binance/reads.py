@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from pitwire.common.config import VenueConfig
@@ -11,9 +11,9 @@ from pitwire.common.instruments import InstrumentRegistry
 from pitwire.common.schemas.market import Instrument
 from pitwire.execution.adapters.binance import frames
 from pitwire.execution.adapters.binance.rest import Refused, Rest
-from pitwire.execution.adapters.binance.signing import Params
-from pitwire.execution.core.venue import VenueOrder, VenueTrade
-from pitwire.execution.ports import CannotSign
+from pitwire.execution.adapters.binance.signing import Params, type_word
+from pitwire.execution.core.venue import NewOrder, VenueOrder, VenueTrade
+from pitwire.execution.ports import CannotSign, Unsupported
 
 ROWS_MAX: Final = 1_000
 PAGES_MAX: Final = 1_000
@@ -28,6 +28,9 @@ class Reads:
         self._venue = venue
         self._config = config
         self._instruments = instruments
+        self._offered: dict[str, frozenset[str]] = {}
+        self.on_malformed: Callable[[str, bytes, str], None] = _unheard
+        """Who sets aside an answer that cannot be read."""
 
     def find(self, venue_symbol: str) -> str | None:
         """The instrument that the venue spells so; None for one that is not configured."""
@@ -50,12 +53,20 @@ class Reads:
         try:
             found = [frames.instrument_of(row, self._venue) for row in rows]
         except DecodeError as error:
-            raise VenueTrouble(str(error)) from None
+            raise self._malformed("exchangeInfo", answer, error) from None
+        self._offered = {each.instrument_id: frames.offered_types(row) for each, row in zip(found, rows, strict=True)}
         listed = [instrument for instrument in found if instrument.symbol in wanted]
         if len(listed) < len(wanted):
             missing = sorted(wanted - {instrument.symbol for instrument in listed})
             raise VenueTrouble(f"exchangeInfo: {self._venue} does not list {', '.join(missing)}")
         return listed
+
+    def check_offered(self, order: NewOrder) -> None:
+        """Raises `Unsupported` for an order type that this instrument is not traded with."""
+        offered = self._offered.get(order.instrument_id)
+        wanted = type_word(order)
+        if offered and wanted not in offered:
+            raise Unsupported(f"{order.instrument_id} is not traded with {wanted} orders; nothing was sent")
 
     async def query_order(self, instrument_id: str, client_order_id: str) -> VenueOrder | None:
         return await self._query({"symbol": self.symbol(instrument_id), "origClientOrderId": client_order_id})
@@ -108,19 +119,27 @@ class Reads:
         try:
             return [frames.trade_of(row, self.find) for row in rows]
         except (DecodeError, frames.OtherInstrument) as error:
-            raise VenueTrouble(f"myTrades: {error}") from None
+            raise self._malformed("myTrades", rows, error) from None
 
     def _order(self, row: Any) -> VenueOrder:
         try:
             return frames.order_of(row, "order", self.find)
         except (DecodeError, frames.OtherInstrument) as error:
-            raise VenueTrouble(f"order: {error}") from None
+            raise self._malformed("order", row, error) from None
+
+    def _malformed(self, place: str, answer: Any, error: Exception) -> VenueTrouble:
+        self.on_malformed(place, repr(answer).encode(), str(error))
+        return VenueTrouble(f"{place}: {error}")
 
     async def _signed(self, path: str, params: Params) -> Any:
         try:
             return await self._rest.signed("GET", path, params)
         except CannotSign as error:
             raise VenueTrouble(str(error)) from None
+
+
+def _unheard(*_: object) -> None:
+    """Before anybody listens an answer that cannot be read is trouble, and no more."""
 
 
 def _rows(answer: Any, place: str) -> list[Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -12,7 +13,7 @@ import orjson
 from pitwire.common.enums import OrderType, TimeInForce
 from pitwire.common.ids import content_hash
 from pitwire.common.schemas.base import decimal_text
-from pitwire.execution.adapters.keys import ApiKey
+from pitwire.execution.adapters.keys import ApiKey, read_private_key
 from pitwire.execution.core.venue import NewOrder
 
 LIMIT_MAKER: Final = "LIMIT_MAKER"
@@ -22,16 +23,16 @@ Params = dict[str, str | int]
 
 
 class Signer:
-    """Signs with one account's key: HMAC-SHA256 over the parameters."""
+    """Signs with one account's key: HMAC-SHA256 in hex, or Ed25519 in base64, over the parameters."""
 
     def __init__(self, key: ApiKey) -> None:
         self.api_key = key.api_key
-        self._secret = key.secret.reveal().encode()
+        self._sign = _signing_with(key)
 
     def query(self, params: Mapping[str, str | int]) -> str:
         """For REST: the percent-encoded parameters with the signature of exactly that text at the end."""
         text = urlencode(params)
-        return f"{text}&signature={self._sign(text)}"
+        return f"{text}&signature={quote(self._sign(text), safe='')}"
 
     def frame(self, request_id: int, method: str, params: Params) -> bytes:
         """For the WebSocket API: the request with key and signature over the sorted parameters."""
@@ -41,8 +42,13 @@ class Signer:
         params["signature"] = self._sign(text)
         return orjson.dumps({"id": request_id, "method": method, "params": params})
 
-    def _sign(self, text: str) -> str:
-        return hmac.digest(self._secret, text.encode(), "sha256").hex()
+
+def _signing_with(key: ApiKey) -> Callable[[str], str]:
+    if key.is_private:
+        private_key = read_private_key(key.secret.reveal())
+        return lambda text: base64.b64encode(private_key.sign(text.encode())).decode()
+    secret = key.secret.reveal().encode()
+    return lambda text: hmac.digest(secret, text.encode(), "sha256").hex()
 
 
 def _plain(value: str | int) -> str:
@@ -51,12 +57,17 @@ def _plain(value: str | int) -> str:
     return value if value.isascii() else quote(value, safe="")
 
 
+def type_word(order: NewOrder) -> str:
+    """The venue's word for the type of the order."""
+    return LIMIT_MAKER if order.post_only else order.order_type.value
+
+
 def order_params(order: NewOrder) -> Params:
     """The order itself: everything but key, time and signature. The full answer is asked for, with its trades."""
     params: Params = {
         "symbol": order.venue_symbol,
         "side": order.side.value,
-        "type": LIMIT_MAKER if order.post_only else order.order_type.value,
+        "type": type_word(order),
         "quantity": decimal_text(order.quantity),
         "newClientOrderId": order.client_order_id,
         "newOrderRespType": "FULL",
