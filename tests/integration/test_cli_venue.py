@@ -20,8 +20,22 @@ pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 @pytest.fixture
 def venue(tmp_path: Path) -> Iterator[tuple[dict[str, Any], subprocess.Popen[bytes]]]:
     """A venue as `pitwire venue` starts it, and what its one line says."""
+    (tmp_path / "venue.toml").write_text('name = "elsewhere"\n')
     process = subprocess.Popen(
-        [sys.executable, "-m", "pitwire.cli", "venue", "--port", "0", "--speed", "600", "--data-dir", "venue"],
+        [
+            sys.executable,
+            "-m",
+            "pitwire.cli",
+            "venue",
+            "--port",
+            "0",
+            "--speed",
+            "600",
+            "--config",
+            "venue.toml",
+            "--data-dir",
+            "venue",
+        ],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -41,6 +55,7 @@ def test_venue_prints_where_it_is_serves_and_ends_on_interrupt(
 ) -> None:
     said, process = venue
     assert set(said) >= {"http", "ws", "ws_api", "control", "api_key", "api_secret"}
+    assert said["name"] == "elsewhere"
     with urllib.request.urlopen(f"{said['http']}/api/v3/time", timeout=10) as answer:
         assert "serverTime" in json.loads(answer.read())
     process.send_signal(signal.SIGINT)

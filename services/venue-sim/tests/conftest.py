@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from pitwire.venue_sim.core.effects import Effects
@@ -278,6 +282,54 @@ def payload_folder() -> Path:
     if not found.is_dir():
         pytest.skip(f"no documentation payloads at {found}; set PITWIRE_DATA to their folder")
     return found
+
+
+class Client:
+    """A client of one venue over real sockets: signs and sends; every answer comes back as it is."""
+
+    def __init__(self, http: aiohttp.ClientSession, info: dict[str, str]) -> None:
+        self.http = http
+        self.info = info
+
+    def sign(self, payload: str) -> str:
+        return hmac.new(self.info["api_secret"].encode(), payload.encode(), hashlib.sha256).hexdigest()
+
+    async def rest(self, method: str, path: str, query: str = "", *, signed: bool = True) -> Any:
+        if signed:
+            query = f"{query}&timestamp={time.time_ns() // 1_000_000}".lstrip("&")
+            query += f"&signature={self.sign(query)}"
+        url = f"{self.info['http']}/api/v3/{path}?{query}"
+        async with self.http.request(method, url, headers={"X-MBX-APIKEY": self.info["api_key"]}) as answer:
+            return await answer.json()
+
+    async def control(self, path: str, body: Any = None) -> Any:
+        url = f"{self.info['control']}/{path}"
+        async with self.http.request("GET" if body is None else "POST", url, json=body) as answer:
+            return await answer.json()
+
+    def ws_message(self, method: str, query: str = "", request_id: object = 1) -> str:
+        """A signed request of the WebSocket API."""
+        params: dict[str, Any] = dict(pair.split("=") for pair in query.split("&") if pair)
+        params |= {"apiKey": self.info["api_key"], "timestamp": str(time.time_ns() // 1_000_000)}
+        params["signature"] = self.sign("&".join(f"{name}={params[name]}" for name in sorted(params)))
+        return json.dumps({"id": request_id, "method": method, "params": params})
+
+    async def everything(self) -> dict[str, Any]:
+        """What a reconciling client would ask."""
+        return {
+            "account": await self.rest("GET", "account"),
+            "open": await self.rest("GET", "openOrders"),
+            "orders": await self.rest("GET", "allOrders", "symbol=BTCUSDT"),
+            "trades": await self.rest("GET", "myTrades", "symbol=BTCUSDT"),
+            "depth": (await self.rest("GET", "depth", "symbol=BTCUSDT&limit=5", signed=False)),
+            "klines": await self.rest("GET", "klines", "symbol=BTCUSDT&interval=1m&limit=1000", signed=False),
+            "status": await self.control("status"),
+        }
+
+
+@pytest.fixture
+def client_of() -> type[Client]:
+    return Client
 
 
 class Process:

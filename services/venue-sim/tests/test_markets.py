@@ -14,9 +14,11 @@ from pitwire.venue_sim.adapters.recordings import read_market
 from pitwire.venue_sim.config import DEFAULT_SEED
 from pitwire.venue_sim.core.exchange import Exchange
 from pitwire.venue_sim.core.generated import GeneratedMarket, draw
+from pitwire.venue_sim.core.instruments import Instrument, InstrumentError, generated_symbols, recorded_rules
 from pitwire.venue_sim.core.ladder import LEVELS, quotes
 from pitwire.venue_sim.core.market import MarketDriver
-from pitwire.venue_sim.core.path import BAR_MS, OFFSETS_MS, POINTS
+from pitwire.venue_sim.core.offset import OffsetMarket
+from pitwire.venue_sim.core.path import BAR_MS, OFFSETS_MS, POINTS, bar_problem
 from pitwire.venue_sim.core.recorded import RecordingError, split_symbol
 from pitwire.venue_sim.core.state import Fees
 from pitwire.venue_sim.core.tape import Tape, combine
@@ -283,10 +285,56 @@ def test_a_restored_driver_continues_as_if_it_had_never_stopped(tmp_path: Path) 
 
 
 def test_another_venue_has_the_same_market_a_little_higher() -> None:
-    here, there = GeneratedMarket(seed=7, history=20), GeneratedMarket(seed=7, history=20, offset_bps=Decimal(25))
+    here = GeneratedMarket(seed=7, history=20)
+    there = OffsetMarket(GeneratedMarket(seed=7, history=20), Decimal(25))
     for number in range(200):
-        ours, theirs = (market.bar("BTCUSDT", market.first_ms + number * BAR_MS) for market in (here, there))
+        ours, theirs = (market.bar("BTCUSDT", here.first_ms + number * BAR_MS) for market in (here, there))
         assert ours is not None
         assert theirs is not None
         assert abs(theirs.close / ours.close - 1.0025) < 1e-6
+        assert theirs.close % (SCALE // 100) == 0
+        assert (theirs.open_ms, theirs.volume) == (ours.open_ms, ours.volume)
     assert here.identity != there.identity
+
+
+def test_a_recorded_bar_that_is_moved_stays_a_true_bar(tmp_path: Path) -> None:
+    tight = ("0.10,0.11,0.09,0.10,4", "0.09,0.10,0.09,0.10,3", "0.09,0.09,0.09,0.09,0", "0.10,0.10,0.09,0.09,2")
+    path = write(tmp_path, "BTCUSDT_1m.csv", csv(*tight))
+    for offset in ("-1000", "-37.5", "0.01", "512"):
+        market = OffsetMarket(read_market(path, history=1), Decimal(offset))
+        for number in range(4):
+            bar = market.bar("BTCUSDT", FIRST_MS + number * BAR_MS)
+            assert bar is not None
+            assert bar_problem(bar) is None
+
+
+def test_a_symbol_has_the_same_market_on_every_venue_that_lists_it() -> None:
+    rules: dict[str, Decimal | int] = {"tick_size": Decimal("0.001"), "lot_step": Decimal("0.01")}
+    sol = Instrument(price=Decimal(20), minute_volume=Decimal(1000), rules=rules)
+    alone = GeneratedMarket(seed=7, history=20, symbols=generated_symbols({"SOLUSDT": sol}))
+    both = GeneratedMarket(seed=7, history=20, symbols=generated_symbols({"ETHUSDT": Instrument(), "SOLUSDT": sol}))
+    plain = GeneratedMarket(seed=7, history=20)
+    for number in range(50):
+        open_ms = alone.first_ms + number * BAR_MS
+        assert alone.bar("SOLUSDT", open_ms) == both.bar("SOLUSDT", open_ms)
+        assert both.bar("ETHUSDT", open_ms) == plain.bar("ETHUSDT", open_ms)
+    assert len({market.identity for market in (alone, both, plain)}) == 3
+
+
+def test_what_is_configured_of_a_recorded_symbol_has_to_fit_the_recording(tmp_path: Path) -> None:
+    source = read_market(write(tmp_path, "BTCUSDT_1m.csv", csv("100.5,110,90,105,12.5", *GOOD[1:])), history=1)
+    finer = recorded_rules(source.rules, {"BTCUSDT": Instrument(rules={"tick_size": Decimal("0.05")})})
+    assert finer[0].tick_size == Decimal("0.05")
+    for wrong, reason in (
+        (Instrument(rules={"tick_size": Decimal("0.2")}), "does not divide the recording's 0.1"),
+        (Instrument(price=Decimal(1)), "are for a generated market"),
+        (Instrument(rules={"tick_size": Decimal("0.0000001"), "lot_step": Decimal("0.1")}), None),
+        (Instrument(rules={"tick_size": Decimal("0.0000001"), "lot_step": Decimal("0.01")}), "9 decimals together"),
+    ):
+        if reason is None:
+            recorded_rules(source.rules, {"BTCUSDT": wrong})
+            continue
+        with pytest.raises(InstrumentError, match=reason):
+            recorded_rules(source.rules, {"BTCUSDT": wrong})
+    with pytest.raises(RecordingError, match="no one-minute candles of ETHUSDT"):
+        read_market(tmp_path, history=1, symbols=["ETHUSDT"])

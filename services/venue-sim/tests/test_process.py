@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import hashlib
-import hmac
 import json
 import subprocess
 import sys
@@ -22,47 +20,14 @@ from pitwire.venue_sim.adapters.server import Server
 from pitwire.venue_sim.ports import RestAnswer
 
 Start = Callable[..., Any]
+ClientOf = Callable[..., Any]
 
 
-class Client:
-    """A client of one venue over real sockets."""
-
-    def __init__(self, http: aiohttp.ClientSession, info: dict[str, str]) -> None:
-        self.http = http
-        self.info = info
-
-    async def rest(self, method: str, path: str, query: str = "", *, signed: bool = True) -> Any:
-        if signed:
-            query = f"{query}&timestamp={time.time_ns() // 1_000_000}".lstrip("&")
-            secret = self.info["api_secret"].encode()
-            query += f"&signature={hmac.new(secret, query.encode(), hashlib.sha256).hexdigest()}"
-        url = f"{self.info['http']}/api/v3/{path}?{query}"
-        async with self.http.request(method, url, headers={"X-MBX-APIKEY": self.info["api_key"]}) as answer:
-            return await answer.json()
-
-    async def control(self, path: str, body: Any = None) -> Any:
-        url = f"{self.info['control']}/{path}"
-        async with self.http.request("GET" if body is None else "POST", url, json=body) as answer:
-            return await answer.json()
-
-    async def everything(self) -> dict[str, Any]:
-        """What a reconciling client would ask."""
-        return {
-            "account": await self.rest("GET", "account"),
-            "open": await self.rest("GET", "openOrders"),
-            "orders": await self.rest("GET", "allOrders", "symbol=BTCUSDT"),
-            "trades": await self.rest("GET", "myTrades", "symbol=BTCUSDT"),
-            "depth": (await self.rest("GET", "depth", "symbol=BTCUSDT&limit=5", signed=False)),
-            "klines": await self.rest("GET", "klines", "symbol=BTCUSDT&interval=1m&limit=1000", signed=False),
-            "status": await self.control("status"),
-        }
-
-
-async def test_prints_one_line_serves_both_ports_and_stops_at_once(start_venue: Start) -> None:
+async def test_prints_one_line_serves_both_ports_and_stops_at_once(client_of: ClientOf, start_venue: Start) -> None:
     venue = start_venue("--paused", "--history", "30")
     assert set(venue.info) == {"name", "http", "ws", "ws_api", "control", "api_key", "api_secret"}
     async with aiohttp.ClientSession() as http:
-        client = Client(http, venue.info)
+        client = client_of(http, venue.info)
         assert await client.rest("GET", "ping", signed=False) == {}
         assert (await client.control("status"))["bars"] == 0
         for path in ("healthz", "readyz"):
@@ -83,10 +48,10 @@ async def test_prints_one_line_serves_both_ports_and_stops_at_once(start_venue: 
     assert [line["message"] for line in lines] == ["stopped"]
 
 
-async def test_a_kill_loses_nothing_and_the_market_continues(start_venue: Start) -> None:
+async def test_a_kill_loses_nothing_and_the_market_continues(client_of: ClientOf, start_venue: Start) -> None:
     venue = start_venue("--speed", "600", "--history", "30", "--balance", "USDT=50000", "--balance", "BTC=2")
     async with aiohttp.ClientSession() as http:
-        client = Client(http, venue.info)
+        client = client_of(http, venue.info)
         await client.control("hold", {"until_ms": 1_735_689_600_000 + 5 * 60_000})
         book = await client.rest("GET", "ticker/bookTicker", "symbol=BTCUSDT", signed=False)
         for number in range(20):
@@ -104,7 +69,7 @@ async def test_a_kill_loses_nothing_and_the_market_continues(start_venue: Start)
         venue.kill()
         again = start_venue("--speed", "600", "--history", "30", "--paused")
         assert again.info["api_key"] == venue.info["api_key"]
-        client = Client(http, again.info)
+        client = client_of(http, again.info)
         after = await client.everything()
         for name in ("account", "open", "orders", "trades", "klines"):
             assert after[name] == before[name], name
@@ -118,18 +83,20 @@ async def test_a_kill_loses_nothing_and_the_market_continues(start_venue: Start)
             await asyncio.sleep(0.01)
 
 
-async def test_an_order_resting_where_the_market_was_swept_stays_there_over_a_kill(start_venue: Start) -> None:
+async def test_an_order_resting_where_the_market_was_swept_stays_there_over_a_kill(
+    client_of: ClientOf, start_venue: Start
+) -> None:
     """It stands above the next bid; the quotes of the restored market must not come back below or through it."""
     venue = start_venue("--speed", "600", "--history", "30", "--paused", "--balance", "BTC=50")
     async with aiohttp.ClientSession() as http:
-        client = Client(http, venue.info)
+        client = client_of(http, venue.info)
         book = await client.rest("GET", "ticker/bookTicker", "symbol=BTCUSDT", signed=False)
         swept = f"symbol=BTCUSDT&side=SELL&type=LIMIT&timeInForce=GTC&price={book['bidPrice']}"
         await client.rest("POST", "order", f"{swept}&quantity={float(book['bidQty']) + 0.01:.5f}")
         before = await client.everything()
         assert before["open"]
         venue.kill()
-        client = Client(http, start_venue("--speed", "600", "--history", "30", "--paused").info)
+        client = client_of(http, start_venue("--speed", "600", "--history", "30", "--paused").info)
         after = await client.everything()
         for name in ("account", "open", "orders", "trades"):
             assert after[name] == before[name], name
@@ -145,11 +112,13 @@ def write_recording(folder: Path, bars: int) -> Path:
     return path
 
 
-async def test_a_recording_is_replayed_whole_and_the_venue_stays(start_venue: Start, tmp_path: Path) -> None:
+async def test_a_recording_is_replayed_whole_and_the_venue_stays(
+    client_of: ClientOf, start_venue: Start, tmp_path: Path
+) -> None:
     path = write_recording(tmp_path, 30)
     venue = start_venue("--market", str(path), "--history", "10", "--speed", "36000", "--paused")
     async with aiohttp.ClientSession() as http:
-        client = Client(http, venue.info)
+        client = client_of(http, venue.info)
         closed: list[dict[str, Any]] = []
         volume: dict[int, float] = {}
         async with http.ws_connect(venue.info["ws"] + "/stream?streams=btcusdt@kline_1m/btcusdt@trade") as socket:

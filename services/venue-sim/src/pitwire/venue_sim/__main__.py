@@ -22,8 +22,10 @@ from pitwire.venue_sim.adapters.recordings import read_market
 from pitwire.venue_sim.adapters.server import HOST, Server
 from pitwire.venue_sim.config import DEFAULT_QUOTE_BALANCE, Config, parse
 from pitwire.venue_sim.core.generated import GeneratedMarket
+from pitwire.venue_sim.core.instruments import InstrumentError, fees_of, generated_symbols, recorded_rules
 from pitwire.venue_sim.core.limits import RateLimiter
 from pitwire.venue_sim.core.market import BarSource, MarketDriver
+from pitwire.venue_sim.core.offset import OffsetMarket
 from pitwire.venue_sim.core.recorded import RecordingError
 from pitwire.venue_sim.core.restore import RecordError
 from pitwire.venue_sim.handlers.assembly import MismatchError, Opening, assemble
@@ -97,13 +99,26 @@ def read_key(entry: dict[str, str]) -> Key:
     return Key(entry["api_key"], entry.get("api_secret", ""), entry["account"], public_key)
 
 
-def build(config: Config, file_log: FileLog, *, defer_depth: Callable[[Callable[[], None]], object]) -> Built:
-    """The venue and its pacer, from the settings and the data folder."""
+def read_source(config: Config) -> BarSource:
+    """Where the venue's bars come from.
+
+    Raises:
+        RecordingError: the recording cannot be used.
+        InstrumentError: a configured instrument cannot be had of this market.
+    """
     source: BarSource
     if config.market is None:
-        source = GeneratedMarket(seed=config.seed, history=config.history, offset_bps=config.offset_bps)
+        symbols = generated_symbols(config.instruments)
+        source = GeneratedMarket(seed=config.seed, history=config.history, symbols=symbols)
     else:
-        source = read_market(config.market, history=config.history)
+        source = read_market(config.market, history=config.history, symbols=config.instruments)
+        source.rules = recorded_rules(source.rules, config.instruments)
+    return OffsetMarket(source, config.offset_bps) if config.offset_bps else source
+
+
+def build(config: Config, file_log: FileLog, *, defer_depth: Callable[[Callable[[], None]], object]) -> Built:
+    """The venue and its pacer, from the settings and the data folder."""
+    source = read_source(config)
     given = load_keys(config.data_dir, config.keys, account=ACCOUNT, new_secret=clock.new_secret)
     keys = [read_key(entry) for entry in given]
     opening = Opening(
@@ -111,6 +126,7 @@ def build(config: Config, file_log: FileLog, *, defer_depth: Callable[[Callable[
         balances=config.balances,
         default_quote=DEFAULT_QUOTE_BALANCE,
         fees=config.fees,
+        fees_of=fees_of(config.instruments, config.fees),
         orders_max=config.orders_max,
     )
     exchange, driver = assemble(
@@ -159,6 +175,7 @@ async def serve(config: Config, file_log: FileLog) -> None:
         settle=file_log.flush,
         admit=lambda address: admission(venue, address),
         on_failure=on_failure,
+        latency_ms=config.latency_ms,
     )
 
     def freeze(seconds: float) -> None:
@@ -262,7 +279,15 @@ def main(arguments: list[str]) -> int:
             uvloop.run(serve(config, file_log))
         finally:
             file_log.close()
-    except (RecordingError, DataFolderError, KeysError, MismatchError, RecordError, ListenError) as problem:
+    except (
+        RecordingError,
+        InstrumentError,
+        DataFolderError,
+        KeysError,
+        MismatchError,
+        RecordError,
+        ListenError,
+    ) as problem:
         # The text says what to do; a traceback would hide it.
         log.log(logging.ERROR, str(problem))
         return EXIT_BAD_INPUT

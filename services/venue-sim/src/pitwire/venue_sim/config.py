@@ -6,7 +6,10 @@ import json
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import NoReturn
 
+from pitwire.venue_sim.config_file import ConfigFile, ConfigFileError
+from pitwire.venue_sim.core.instruments import Instrument
 from pitwire.venue_sim.core.limits import Limits
 from pitwire.venue_sim.core.state import Fees
 
@@ -15,6 +18,7 @@ SPEED_MAX = 100_000.0
 HISTORY_MAX = 100_000
 BPS = Decimal("0.0001")
 BPS_MAX = Decimal(1000)
+LATENCY_MS_MAX = 60_000
 ORDERS_PER_10S = 100
 ORDERS_PER_10S_MAX = 1_000_000
 DEFAULT_QUOTE_BALANCE = Decimal(100_000)
@@ -44,17 +48,74 @@ class Config:
     paused: bool
     name: str
     offset_bps: Decimal
+    latency_ms: int
+    instruments: dict[str, Instrument]
     legacy_listen_key: bool
     faults: list[dict[str, object]]
 
 
+class _Parser(argparse.ArgumentParser):
+    """Names the configuration file in front of what is wrong with it."""
+
+    file: Path | None = None
+
+    def error(self, message: str) -> NoReturn:  # type: ignore[explicit-override]  # typing.override needs 3.12
+        super().error(message if self.file is None else f"{self.file}: {message}")
+
+
 def parse(arguments: list[str]) -> Config:
     """The settings of a command line; a mistake prints what is wrong and exits with 2."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m pitwire.venue_sim", description="A Binance-compatible simulated spot venue on localhost."
     )
+    _add_options(parser)
+    given = parser.parse_args(arguments)
+    instruments: dict[str, Instrument] = {}
+    if given.config is not None:
+        try:
+            file = ConfigFile(given.config)
+        except ConfigFileError as problem:
+            parser.error(str(problem))
+        written = [*file.arguments, *(part for balance in file.balances for part in ("--balance", balance))]
+        parser.file = given.config
+        parser.parse_args(["--port", "0", *written])
+        parser.file = None
+        instruments = file.instruments
+        given = parser.parse_args([*(file.arguments if given.balance else written), *arguments])
+    balances: dict[str, Decimal] = {}
+    for asset, amount in given.balance:
+        if asset in balances:
+            parser.error(f"argument --balance: {asset} is given twice")
+        balances[asset] = amount
+    orders_per_10s = given.orders_per_10s or min(ORDERS_PER_10S_MAX, int(ORDERS_PER_10S * max(1.0, given.speed)))
+    return Config(
+        host=given.host,
+        port=given.port,
+        control_port=given.control_port,
+        market=None if given.market == GENERATED else Path(given.market),
+        speed=given.speed,
+        seed=given.seed,
+        history=given.history,
+        data_dir=given.data_dir,
+        keys=given.keys,
+        balances=balances,
+        fees=Fees(maker=given.maker_bps * BPS, taker=given.taker_bps * BPS),
+        limits=Limits(orders_per_10s=orders_per_10s, orders_per_day=max(200_000, 200 * orders_per_10s)),
+        orders_max=given.max_num_orders,
+        paused=given.paused,
+        name=given.name,
+        offset_bps=given.offset_bps,
+        latency_ms=given.latency_ms,
+        instruments=instruments,
+        legacy_listen_key=given.legacy_listen_key,
+        faults=given.faults,
+    )
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--host", type=_address, default=LOOPBACK, help="address both ports listen on (default %(default)s)")
+    add("--config", type=Path, help="TOML file with what follows, and with instruments (README.md)")
     add("--port", type=_port, required=True, help="port for clients, 0 for any free one")
     add("--control-port", type=_port, default=0, help="port for pacing, health and metrics (default: any free one)")
     add("--market", default=GENERATED, help="'generated', or a file or folder of recorded one-minute candles")
@@ -84,38 +145,10 @@ def parse(arguments: list[str]) -> Config:
     add("--max-num-orders", type=_Whole(100_000), default=200, help="open orders per account and symbol (default 200)")
     add("--paused", action="store_true", help="the market waits for the first POST /hold")
     add("--name", default="venue", help="what this venue calls itself when several run (default %(default)s)")
-    add("--offset-bps", type=_offset, default=Decimal(0), help="basis points that its generated prices lie higher")
+    add("--offset-bps", type=_offset, default=Decimal(0), help="basis points that its prices lie higher")
+    add("--latency-ms", type=_latency, default=0, help="how long all that is said takes, each way (default 0)")
     add("--legacy-listen-key", action="store_true", help="serve listenKeys, which Binance has ended in 2026")
     add("--faults", type=_faults, default=[], help="JSON file with a list of faults to begin with (MODEL.md)")
-    given = parser.parse_args(arguments)
-    if given.offset_bps and given.market != GENERATED:
-        parser.error("argument --offset-bps: only the generated market can be moved")
-    balances: dict[str, Decimal] = {}
-    for asset, amount in given.balance:
-        if asset in balances:
-            parser.error(f"argument --balance: {asset} is given twice")
-        balances[asset] = amount
-    orders_per_10s = given.orders_per_10s or min(ORDERS_PER_10S_MAX, int(ORDERS_PER_10S * max(1.0, given.speed)))
-    return Config(
-        host=given.host,
-        port=given.port,
-        control_port=given.control_port,
-        market=None if given.market == GENERATED else Path(given.market),
-        speed=given.speed,
-        seed=given.seed,
-        history=given.history,
-        data_dir=given.data_dir,
-        keys=given.keys,
-        balances=balances,
-        fees=Fees(maker=given.maker_bps * BPS, taker=given.taker_bps * BPS),
-        limits=Limits(orders_per_10s=orders_per_10s, orders_per_day=max(200_000, 200 * orders_per_10s)),
-        orders_max=given.max_num_orders,
-        paused=given.paused,
-        name=given.name,
-        offset_bps=given.offset_bps,
-        legacy_listen_key=given.legacy_listen_key,
-        faults=given.faults,
-    )
 
 
 def _address(text: str) -> str:
@@ -139,6 +172,12 @@ def _speed(text: str) -> float:
     if not 0.0 < speed <= SPEED_MAX:
         raise argparse.ArgumentTypeError(f"{text!r} is not a speed (above 0, at most {SPEED_MAX:g})")
     return speed
+
+
+def _latency(text: str) -> int:
+    if not text.isdigit() or int(text) > LATENCY_MS_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of milliseconds up to {LATENCY_MS_MAX}")
+    return int(text)
 
 
 class _Whole:

@@ -48,11 +48,17 @@ def up(
 def venue(
     *,
     port: Annotated[int, typer.Option(help="Port for clients; 0 takes any free one.", min=0, max=65_535)],
+    venue_config: Annotated[
+        Path | None,
+        typer.Option("--config", help="The venue's own TOML file: instruments, fees, latency, offset (its README)."),
+    ] = None,
     market: Annotated[
-        str, typer.Option(help="'generated', or a file or folder of recorded one-minute candles.")
-    ] = "generated",
-    speed: Annotated[float, typer.Option(help="Market seconds per second of wall time.", min=0.01)] = 1.0,
-    seed: Annotated[int, typer.Option(help="Seed of the generated market.", min=1)] = 1,
+        str | None, typer.Option(help="'generated', or a file or folder of recorded one-minute candles.")
+    ] = None,
+    speed: Annotated[
+        float | None, typer.Option(help="Market seconds per second of wall time; 1 unless told otherwise.", min=0.01)
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the generated market.", min=1)] = None,
     data_dir: Annotated[Path, typer.Option(help="Where the venue keeps its log, keys and position.")] = Path(
         ".pitwire/venue"
     ),
@@ -68,8 +74,10 @@ def venue(
         import os
         import sys
 
-        argv = [sys.executable, "-m", "pitwire.venue_sim", "--port", str(port), "--market", market]
-        argv += ["--speed", format(speed, "g"), "--seed", str(seed), "--data-dir", str(data_dir)]
+        argv = [sys.executable, "-m", "pitwire.venue_sim", "--port", str(port), "--data-dir", str(data_dir)]
+        given = {"config": venue_config, "market": market, "speed": speed, "seed": seed}
+        # What is not given is for the venue's file to say, or for the venue.
+        argv += [f"--{name}={value}" for name, value in given.items() if value is not None]
         os.execv(sys.executable, argv)  # noqa: S606 - the venue takes this process over: one pid, one set of signals
 
     finish(work, output)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 from aiohttp import WSMsgType, web
 
+from pitwire.venue_sim.adapters.lane import Lane
+
 SEND_QUEUE_MAX = 20_000
 """Frames waiting for one client; one more and the client is cut off."""
 log = logging.getLogger("venue.outbox")
@@ -16,8 +18,15 @@ class SocketOutbox:
     """Sends frames in order without ever blocking who produces them."""
 
     def __init__(
-        self, socket: web.WebSocketResponse, *, peer: str, abort: Callable[[], None], settle: Callable[[], None]
+        self,
+        socket: web.WebSocketResponse,
+        *,
+        peer: str,
+        abort: Callable[[], None],
+        settle: Callable[[], None],
+        latency_ms: int = 0,
     ) -> None:
+        self._lane = Lane(latency_ms, self._queue_frame)
         self._socket = socket
         self._abort = abort
         self._settle = settle
@@ -30,11 +39,15 @@ class SocketOutbox:
         """Queue one text frame; a client too slow for its bounded queue is cut off."""
         if self._cut:
             return
-        if len(self._queue) >= SEND_QUEUE_MAX:
+        if len(self._queue) + len(self._lane) >= SEND_QUEUE_MAX:
             self.cut(f"it does not read; {SEND_QUEUE_MAX} frames wait")
             return
-        self._queue.append(frame)
-        self._wake.set()
+        self._lane.put(frame)
+
+    def _queue_frame(self, frame: bytes) -> None:
+        if not self._cut:
+            self._queue.append(frame)
+            self._wake.set()
 
     def cut(self, reason: str) -> None:
         """End the connection: the client does what a client may not do."""

@@ -3,6 +3,7 @@
 import gzip
 import re
 import zlib
+from collections.abc import Collection
 from pathlib import Path
 
 from pitwire.venue_sim.core.recorded import RecordedMarket, Recording, RecordingError
@@ -11,13 +12,19 @@ FILE_NAME = re.compile(r"(?:.*_)?(?P<symbol>[A-Z0-9]{5,20})_1m(?:_.*)?\.csv(?:\.
 FILES_MAX = 100
 
 
-def read_market(source: Path, *, history: int) -> RecordedMarket:
-    """The market that a file or folder holds.
+def read_market(source: Path, *, history: int, symbols: Collection[str] = ()) -> RecordedMarket:
+    """The market that a file or folder holds, of these symbols only when some are named.
 
     Raises:
         RecordingError: nothing usable is there, or a file is damaged; the text names file, line and reason.
     """
-    return RecordedMarket([_read_file(path) for path in _files(source)], history=history)
+    files = _files(source)
+    found = {path: match["symbol"] for path in files if (match := FILE_NAME.fullmatch(path.name))}
+    missing = [symbol for symbol in symbols if symbol not in found.values()]
+    if missing:
+        raise RecordingError(f"{source}: no one-minute candles of {', '.join(missing)} in it")
+    chosen = [path for path in files if not symbols or found.get(path) in symbols]
+    return RecordedMarket([_read_file(path) for path in chosen], history=history)
 
 
 def _files(source: Path) -> list[Path]:

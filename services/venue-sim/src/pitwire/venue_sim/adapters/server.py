@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from typing import NamedTuple
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from pitwire.venue_sim.adapters.lane import Lane
 from pitwire.venue_sim.adapters.outbox import SocketOutbox
 from pitwire.venue_sim.ports import Outbox, RestApi, RestRequest, WsSession
 
@@ -63,8 +65,13 @@ class Server:
         admit: Admit,
         settle: Callable[[], None],
         on_failure: Callable[[Exception], None],
+        latency_ms: int = 0,
     ) -> None:
-        """`settle` is called before anything leaves: by then, what it tells of has to survive this process."""
+        """`settle` is called before anything leaves: by then, what it tells of has to survive this process.
+
+        Requests are heard `latency_ms` after they came, and what is said leaves so much later too.
+        """
+        self._latency_ms = latency_ms
         self._admit = admit
         self._settle = settle
         self._on_failure = on_failure
@@ -111,14 +118,16 @@ class Server:
         body = (await request.read()).decode("utf-8", "replace") if request.can_read_body else ""
         path, _, query = request.raw_path.partition("?")
         api_key, address = request.headers.get("X-MBX-APIKEY"), request.remote or ""
+        if self._latency_ms:
+            await asyncio.sleep(self._latency_ms / 1000)
         try:
             answer = self._rest.answer(RestRequest(request.method, path, query, body, api_key, address))
         except Exception as failure:
             self._on_failure(failure)
             raise
         self._settle()
-        if answer.delay_ms:
-            await asyncio.sleep(answer.delay_ms / 1000)
+        if delay_ms := answer.delay_ms + self._latency_ms:
+            await asyncio.sleep(delay_ms / 1000)
         if answer.is_lost and request.transport is not None:
             request.transport.abort()
         return web.Response(
@@ -146,15 +155,22 @@ class Server:
         if transport is None:
             return socket
         outbox = SocketOutbox(
-            socket, peer=str(transport.get_extra_info("peername")), abort=transport.abort, settle=self._settle
+            socket,
+            peer=str(transport.get_extra_info("peername")),
+            abort=transport.abort,
+            settle=self._settle,
+            latency_ms=self._latency_ms,
         )
         self._connections[socket] = Connection(request.path, transport, outbox)
         session = make(outbox)
+        requests = Lane(self._latency_ms, partial(self._hear, session))
         sender = asyncio.create_task(_send(outbox))
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
-                    self._hear(session, message.data)
+                    requests.put(message.data)
+            # What was sent before the connection ended arrives all the same.
+            await requests.emptied()
         finally:
             session.on_close()
             self._connections.pop(socket, None)

@@ -1,5 +1,6 @@
 """The decisions on the venue's state: what becomes of orders, cancels, amendments and the market's own moves."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from pitwire.venue_sim.core import errors
@@ -33,8 +34,8 @@ REJECT_REASONS = {
 class Exchange(State):
     """The venue's state, and what clients and the market can do to it."""
 
-    def __init__(self, rules: list[SymbolRules], fees: Fees) -> None:
-        super().__init__(rules, fees)
+    def __init__(self, rules: list[SymbolRules], fees: Fees, fees_of: Mapping[str, Fees] | None = None) -> None:
+        super().__init__(rules, fees, fees_of)
         self._matcher = Matcher(self)
 
     # --------------------------------------------------------------------------------------------------- new orders

@@ -8,12 +8,13 @@ asked before.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
+from zlib import crc32
 
 from pitwire.venue_sim.core.path import BAR_MS, Bar
 from pitwire.venue_sim.core.rules import SymbolRules
-from pitwire.venue_sim.core.units import SCALE, ZERO
+from pitwire.venue_sim.core.units import SCALE
 
 START_MS = 1_735_689_600_000
 """Market time of the first live bar of the generated market: 2025-01-01 00:00 UTC."""
@@ -58,6 +59,20 @@ GENERATED_SYMBOLS = (
         minute_volume=260.0,
     ),
 )
+
+
+STREAMS = {"BTCUSDT": 1, "ETHUSDT": 2}
+STREAMS_OF_OTHERS = 1000
+
+
+def stream_of(symbol: str) -> int:
+    """Which random numbers a symbol is drawn from: the same on every venue, whatever else it lists."""
+    return STREAMS.get(symbol) or STREAMS_OF_OTHERS + crc32(symbol.encode())
+
+
+def _identity(symbol: GeneratedSymbol) -> str:
+    rules = symbol.rules
+    return f"{rules.symbol}:{rules.tick_size}:{rules.lot_step}:{symbol.base_price!r}:{symbol.minute_volume!r}"
 
 
 def draw(seed: int, stream: int, counter: int) -> float:
@@ -138,27 +153,19 @@ class GeneratedSeries:
 class GeneratedMarket:
     """The generated market as a source of bars for every symbol on a common clock."""
 
-    def __init__(
-        self,
-        *,
-        seed: int,
-        history: int,
-        symbols: Sequence[GeneratedSymbol] = GENERATED_SYMBOLS,
-        offset_bps: Decimal = ZERO,
-    ) -> None:
-        """`offset_bps` moves every price by so many basis points: another venue of the same market."""
-        factor = float(1 + offset_bps / 10_000)
-        symbols = [replace(symbol, base_price=symbol.base_price * factor) for symbol in symbols]
+    def __init__(self, *, seed: int, history: int, symbols: Sequence[GeneratedSymbol] = GENERATED_SYMBOLS) -> None:
         self.rules = [symbol.rules for symbol in symbols]
         self.first_ms = START_MS - history * BAR_MS
         self.live_ms = START_MS
         self.end_ms: int | None = None
         self.identity = f"generated seed={seed} history={history}"
-        if offset_bps:
-            self.identity += f" offset_bps={offset_bps}"
+        if tuple(symbols) != GENERATED_SYMBOLS:
+            self.identity += f" symbols={','.join(map(_identity, symbols))}"
         self._series = {
-            symbol.rules.symbol: GeneratedSeries(symbol, seed=seed, stream=number + 1, first_open_ms=self.first_ms)
-            for number, symbol in enumerate(symbols)
+            symbol.rules.symbol: GeneratedSeries(
+                symbol, seed=seed, stream=stream_of(symbol.rules.symbol), first_open_ms=self.first_ms
+            )
+            for symbol in symbols
         }
 
     def bar(self, symbol: str, open_ms: int) -> Bar | None:

@@ -122,7 +122,7 @@ class Matcher:
         account = state.accounts[order.account_id]
         price, quantity = match.price, match.quantity
         quote = price * quantity
-        rate = state.fees.maker if is_maker else state.fees.taker
+        rate = listing.fees.maker if is_maker else listing.fees.taker
         if order.side is Side.BUY:
             fee, fee_currency = cut(quantity * rate), rules.base
             held = quote if order.order_type in MARKET_KINDS else order.hold_price * quantity

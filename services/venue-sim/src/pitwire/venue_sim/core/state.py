@@ -1,6 +1,6 @@
 """The venue's state that clients can change: accounts, listings, orders, trades, lists, and how each is found."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -28,6 +28,7 @@ class Listing:
     """One symbol: its rules, its book and what waits for a trigger."""
 
     rules: SymbolRules
+    fees: Fees = field(default_factory=Fees)
     book: Book = field(default_factory=Book)
     stops: list[Order] = field(default_factory=list[Order])
     last_price: Decimal = ZERO
@@ -42,8 +43,10 @@ class Listing:
 class State:
     """Everything that an operation can change; the decisions on it are those of `Exchange`."""
 
-    def __init__(self, rules: list[SymbolRules], fees: Fees) -> None:
-        self.listings = {rule.symbol: Listing(rule) for rule in rules}
+    def __init__(self, rules: list[SymbolRules], fees: Fees, fees_of: Mapping[str, Fees] | None = None) -> None:
+        """`fees` are the venue's, `fees_of` those of symbols with own ones."""
+        own = fees_of or {}
+        self.listings = {rule.symbol: Listing(rule, own.get(rule.symbol, fees)) for rule in rules}
         self.fees = fees
         self.accounts: dict[str, Account] = {}
         self.orders: dict[int, Order] = {}

@@ -1,7 +1,7 @@
 """Putting a venue together from its parts, fresh or from its log."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -28,6 +28,7 @@ class Opening:
     default_quote: Decimal
     fees: Fees
     orders_max: int
+    fees_of: dict[str, Fees] = field(default_factory=dict[str, Fees])
 
 
 def assemble(
@@ -40,7 +41,7 @@ def assemble(
         RecordError: the log contradicts itself.
     """
     rules = [replace(rule, orders_max=opening.orders_max) for rule in source.rules]
-    exchange = Exchange(rules, opening.fees)
+    exchange = Exchange(rules, opening.fees, opening.fees_of)
     restorer = Restorer(exchange)
     known = False
     for record in records:

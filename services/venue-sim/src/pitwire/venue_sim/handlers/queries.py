@@ -127,7 +127,7 @@ def commission(venue: Venue, params: Params, _account_id: str) -> Json:
     nothing = shapes.commission_rates(Fees(maker=ZERO, taker=ZERO))
     return {
         "symbol": symbol,
-        "standardCommission": shapes.commission_rates(venue.exchange.fees),
+        "standardCommission": shapes.commission_rates(venue.exchange.listings[symbol].fees),
         "specialCommission": nothing,
         "taxCommission": nothing,
         "discount": shapes.discount(),
@@ -173,10 +173,9 @@ def trade_fee(venue: Venue, params: Params) -> list[Json]:
     symbol = params.text("symbol")
     if symbol is not None:
         venue.exchange.listing(symbol)
-    fees = venue.exchange.fees
     return [
-        {"symbol": name, "makerCommission": str(fees.maker), "takerCommission": str(fees.taker)}
-        for name in venue.exchange.listings
+        {"symbol": name, "makerCommission": str(listing.fees.maker), "takerCommission": str(listing.fees.taker)}
+        for name, listing in venue.exchange.listings.items()
         if symbol in {None, name}
     ]
 

@@ -88,7 +88,7 @@ def test_order(venue: Venue, params: Params, account_id: str) -> Json:
     with_rates = params.flag("computeCommissionRates", default=False)
     params.finish()
     venue.exchange.check_new(account_id, new, now_ms=venue.time.market_ms())
-    return order_commission(venue.exchange.fees) if with_rates else {}
+    return order_commission(venue.exchange.listings[new.symbol].fees) if with_rates else {}
 
 
 def read_response_type(params: Params, order_type: OrderType) -> ResponseType:
