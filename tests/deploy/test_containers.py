@@ -16,10 +16,7 @@ from pitwire.common.config import ServiceSettings, load_config
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker-compose.yml"
 OFFLINE = ROOT / "deploy" / "compose.offline.yaml"
-JOBS = {"backtest"}
-"""Run when asked and end: nothing of them stands in the stack."""
-
-SERVICES = sorted({path.parent.name for path in ROOT.glob("services/*/pyproject.toml")} - JOBS)
+SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/pyproject.toml"))
 LIBPQ = {"PGPASSWORD", "PGDATA"}
 
 

@@ -18,10 +18,7 @@ ROOT = Path(__file__).parents[2]
 K8S = ROOT / "deploy" / "k8s"
 OVERLAYS = sorted(path.parent for path in K8S.glob("overlays/*/kustomization.yaml"))
 MANIFESTS = sorted(path for path in K8S.glob("**/*.yaml") if path.name != "kustomization.yaml")
-JOBS = {"backtest"}
-"""Run when asked and end: nothing of them stands in the stack."""
-
-SERVICES = sorted({path.parent.name for path in ROOT.glob("services/*/pyproject.toml")} - JOBS)
+SERVICES = sorted(path.parent.name for path in ROOT.glob("services/*/pyproject.toml"))
 VERSION = "1.31"
 
 Manifest = dict[str, Any]

@@ -109,3 +109,14 @@ def test_only_trading_can_reach_the_journal_itself(config: PitwireConfig, tmp_pa
         services = [i["service"]["subject"] for i in imports if "service" in i]
         assert not [s for s in services if s.startswith("oms.")]
         assert not [s for s in services if ".STREAM." in s]
+
+
+def test_work_is_given_by_researchers_and_taken_by_workers_alone(config: PitwireConfig) -> None:
+    worker, researcher = permissions.publishes("backtest", config), permissions.publishes("researcher", config)
+    takes = ["$JS.API.CONSUMER.MSG.NEXT.JOBS.workers", "$JS.ACK.JOBS.workers.>"]
+    assert [each for each in worker if "JOBS" in each] == takes
+    assert [each for each in researcher if "JOBS" in each] == []
+    assert "job.backtest.*.*" in researcher
+    assert "job.backtest.*.*" not in worker
+    assert "result.backtest.*.*" in worker
+    assert "result.backtest.*.*" not in researcher

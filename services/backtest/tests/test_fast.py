@@ -13,8 +13,8 @@ from typing import Any, Final
 import pytest
 from services.backtest.tests.runs import CAPITAL, limits, recorded, walk
 
+from pitwire.backtest.adapters.bench import COMPILED_FROM, Bench
 from pitwire.backtest.adapters.files import Files
-from pitwire.backtest.adapters.pool import COMPILED_FROM, Bench
 from pitwire.backtest.core.assembly import engine_of, why_not_compiled
 from pitwire.backtest.core.candles import Candles
 from pitwire.backtest.core.engine import Run

@@ -1,20 +1,16 @@
-"""A job from files to its document: as a function, as the process alone, and on recorded candles."""
+"""A job from files to its document: as a function, and on recorded candles."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 from services.backtest.tests.runs import recorded
 
 from pitwire.backtest.adapters.files import Files
 from pitwire.backtest.core.job import Job
-from pitwire.backtest.handlers import prove_no_lookahead, run_job
+from pitwire.backtest.handlers.running import prove_no_lookahead, run_job
 from pitwire.common.clock import ManualClock
 from pitwire.common.errors import ConfigError
 
@@ -93,34 +89,6 @@ def test_an_instrument_that_is_not_in_the_data_is_refused(tmp_path: Path) -> Non
     )
     with pytest.raises(ConfigError, match=r"ETH-USDT\.sim is not among the data; there is BTC-USDT\.sim"):
         run_job(wrong, sources=Files(()), clock=ManualClock())
-
-
-def process(document: bytes) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run([sys.executable, "-m", "pitwire.backtest"], input=document, capture_output=True)
-
-
-def test_the_process_alone_takes_a_job_and_gives_its_result(tmp_path: Path) -> None:
-    closes = [100.0 + (n % 50) for n in range(600)]
-    asked = job(csv(tmp_path, closes), "momentum", params={"fast": 3, "slow": 9, "cooldown": 0})
-    done = process(asked.model_dump_json().encode())
-    assert done.returncode == 0, done.stderr
-    result = orjson.loads(done.stdout)
-    assert result["bars"] == 600
-    assert result["metrics"]["trades"] > 5
-    assert Decimal(result["trades"][0]["price"]) > 0
-
-
-@pytest.mark.parametrize(
-    ("document", "text"),
-    [
-        (b'{"data": []}', b"strategies"),
-        (b'{"strategies":[{"name":"a","type":"x"}],"data":["no.csv"]}', b"DATA: no.csv"),
-    ],
-)
-def test_the_process_alone_says_what_is_wrong_with_a_job(document: bytes, text: bytes) -> None:
-    done = process(document)
-    assert (done.returncode, done.stdout) == (2, b"")
-    assert text in done.stderr
 
 
 @pytest.mark.parametrize("kind", ["momentum", "mean_reversion"])

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pitwire.backtest.adapters.bench import Bench
 from pitwire.backtest.adapters.files import Files
-from pitwire.backtest.adapters.pool import Bench, Results
+from pitwire.backtest.adapters.pool import run_all
+from pitwire.backtest.adapters.results import Results
 from pitwire.backtest.core.job import Job
 from pitwire.backtest.core.sweep import drawn, grid, key_of, values_of
 from pitwire.common.errors import UsageError
@@ -56,26 +58,34 @@ def test_a_draw_is_of_different_combinations_and_the_same_for_the_same_seed(coun
 
 def test_finished_runs_are_read_back_and_a_torn_last_line_is_run_again(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
-    results = Results(path)
+    results = Results(path, job="j")
     for number in range(3):
         results.add({"params": {"n": str(number)}, "metrics": {"sharpe": number}})
     results.close()
     path.write_bytes(path.read_bytes()[:-5])
-    again = Results(path)
+    again = Results(path, job="j")
     assert list(again.rows) == ['{"n":"0"}', '{"n":"1"}']
     again.add({"params": {"n": "2"}})
     again.close()
-    assert path.read_bytes().count(b"\n") == 3
-    last = Results(path)
+    assert path.read_bytes().count(b"\n") == 1 + 3
+    last = Results(path, job="j")
     last.close()
+    assert last.sweep == results.sweep
     assert list(last.rows) == ['{"n":"0"}', '{"n":"1"}', '{"n":"2"}']
+
+
+def test_results_of_another_job_are_not_mixed_in(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    Results(path, job="j").close()
+    with pytest.raises(UsageError, match="of another strategy, data, capital or fills"):
+        Results(path, job="k")
 
 
 def test_a_file_of_something_else_is_not_touched(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("my notes\n")
     with pytest.raises(UsageError, match="not the results of a sweep"):
-        Results(path)
+        Results(path, job="j")
     assert path.read_text() == "my notes\n"
 
 
@@ -86,8 +96,10 @@ def test_a_run_of_a_sweep_is_the_run_of_its_parameters(tmp_path: Path) -> None:
     job = Job.model_validate(
         {"strategies": [{"name": "m", "type": "momentum", "params": {"cooldown": 0}}], "data": [str(path)]}
     )
-    bench = Bench(job, Files(()), runs=2)
+    bench = Bench(job, Files(()), 2)
     fine, refused = bench.run({"fast": "3", "slow": "9"}), bench.run({"fast": "9", "slow": "3"})
     assert fine["metrics"]["trades"] > 2
     assert fine == bench.run({"fast": "3", "slow": "9"})
     assert "fast is 9, expected less than slow" in refused["error"]
+    todo = [{"fast": "3", "slow": "9"}, {"fast": "9", "slow": "3"}]
+    assert list(run_all(job, Files(()), todo, workers=2)) == [fine, refused]

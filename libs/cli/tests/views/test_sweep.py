@@ -13,11 +13,13 @@ import orjson
 import pytest
 
 from pitwire.cli.views.backtest import Asked
-from pitwire.cli.views.sweep import Space, run_sweep
+from pitwire.cli.views.sweep import Space, run_sweep, workers_of
 from pitwire.common.errors import UsageError
 
 ROOT = Path(__file__).parents[4]
 DEADLINE_S = 120
+HEAD = 1
+"""Lines before the results: what they are of."""
 
 
 @pytest.fixture
@@ -50,19 +52,19 @@ def test_a_sweep_that_was_killed_goes_on_and_has_each_run_once(data: str, tmp_pa
     results = tmp_path / "results.jsonl"
     first = subprocess.Popen(words(data, results), stdout=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + DEADLINE_S
-    while not (results.exists() and results.read_bytes().count(b"\n") >= 2):
+    while not (results.exists() and results.read_bytes().count(b"\n") >= HEAD + 2):
         assert time.monotonic() < deadline
         assert first.poll() is None, "it ended before it could be killed"
         time.sleep(0.02)
     os.killpg(first.pid, signal.SIGKILL)
     first.wait()
-    done_before = results.read_bytes().count(b"\n")
+    done_before = results.read_bytes().count(b"\n") - HEAD
     second = subprocess.run(words(data, results), capture_output=True, text=True)
     assert second.returncode == 0, second.stderr
     document = orjson.loads(second.stdout)
     sets = [tuple(run["params"].values()) for run in document["runs"]]
     assert len(sets) == len(set(sets)) == 12
-    assert results.read_bytes().count(b"\n") == 12
+    assert results.read_bytes().count(b"\n") == HEAD + 12
     assert document["bars"] <= (12 - done_before) * 900, "finished runs are not run again"
     ranks = [run["metrics"]["sharpe"] for run in document["runs"] if run.get("metrics", {}).get("sharpe") is not None]
     assert ranks == sorted(ranks, reverse=True)
@@ -81,3 +83,14 @@ def test_a_grid_that_says_nothing_is_refused(data: str, word: str) -> None:
 def test_a_sweep_varies_one_strategy(data: str) -> None:
     with pytest.raises(UsageError, match="give --strategy once"):
         run_sweep(asked(data, "momentum", "mean_reversion"), Space(("fast=3",), None, 1, "sharpe", None, 1))
+
+
+@pytest.mark.parametrize(("word", "found"), [(None, (None, False)), ("3", (3, False)), ("bus", (None, True))])
+def test_workers_are_counted_or_those_on_the_bus(word: str | None, found: tuple[int | None, bool]) -> None:
+    assert workers_of(word) == found
+
+
+@pytest.mark.parametrize("word", ["0", "257", "-1", "many", ""])
+def test_other_words_for_workers_are_refused(word: str) -> None:
+    with pytest.raises(UsageError, match="expected a number from 1 to 256, or bus"):
+        workers_of(word)

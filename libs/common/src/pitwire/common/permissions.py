@@ -22,6 +22,7 @@ from pitwire.common.registry import FLOWS, Flow
 from pitwire.common.topology import (
     PRINCIPALS,
     STREAMS,
+    WORKERS,
     NatsAccount,
     Principal,
     Stream,
@@ -123,7 +124,9 @@ def publishes(principal: str, config: PitwireConfig) -> list[str]:
     for flow in FLOWS:
         if principal in flow.writers or "*" in flow.writers:
             allowed += _own_token(flow, principal, config)
-    return allowed + [request for stream in _reads(principal) for request in read_requests(stream.name)]
+    found = _principal(principal)
+    allowed += [request for stream in found.reads for request in read_requests(stream.name)]
+    return allowed + (work_requests(found.works.name) if found.works else [])
 
 
 def _own_token(flow: Flow, principal: str, config: PitwireConfig) -> list[str]:
@@ -135,8 +138,8 @@ def _own_token(flow: Flow, principal: str, config: PitwireConfig) -> list[str]:
     return literals(template, config)
 
 
-def _reads(principal: str) -> tuple[Stream, ...]:
-    return next((p.reads for p in PRINCIPALS if p.name == principal), ())
+def _principal(name: str) -> Principal:
+    return next(p for p in PRINCIPALS if p.name == name)
 
 
 def read_requests(stream: str) -> list[str]:
@@ -150,6 +153,11 @@ def read_requests(stream: str) -> list[str]:
     ]
 
 
+def work_requests(stream: str) -> list[str]:
+    """What a worker of one queue must be able to ask: the next record, and to confirm what it was given."""
+    return [f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{WORKERS}", f"$JS.ACK.{stream}.{WORKERS}.>"]
+
+
 def _user(identity: Identity, config: PitwireConfig) -> dict[str, Any]:
     inbox = f"{inbox_prefix(identity.name)}.>"
     if identity.name.startswith(PROVISION):
@@ -158,7 +166,7 @@ def _user(identity: Identity, config: PitwireConfig) -> dict[str, Any]:
             publishes_to.append(f"{subjects.RESTORE}.{subjects.EVERY_JOURNAL}")
         allow = {"publish": {"allow": publishes_to}, "subscribe": {"allow": [inbox]}}
         return {"nkey": identity.public_key, "permissions": allow}
-    principal: Principal = next(p for p in PRINCIPALS if p.name == identity.name)
+    principal = _principal(identity.name)
     return {
         "nkey": identity.public_key,
         "permissions": {

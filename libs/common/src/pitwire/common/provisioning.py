@@ -10,7 +10,7 @@ from typing import Any, Final
 from pitwire.common.bus.nats import NatsBus
 from pitwire.common.errors import ConfigError
 from pitwire.common.permissions import provisioner
-from pitwire.common.topology import STREAMS, NatsAccount, Stream
+from pitwire.common.topology import STREAMS, WORKERS, NatsAccount, Stream
 
 NAME_IN_USE: Final = 10058
 
@@ -24,6 +24,9 @@ async def apply_topology(
         async with provisioner_of(url, seeds, account) as bus:
             configs = _configs_in(account, replicas, streams)
             report += [f"{account.value}.{c['name']}: {await ensure_stream(bus, c)}" for c in configs]
+            for stream in streams:
+                if stream.account is account and stream.is_queue:
+                    await _ensure_workers(bus, stream)
     return report
 
 
@@ -64,3 +67,10 @@ async def ensure_stream(bus: NatsBus, config: dict[str, Any]) -> str:
         if error is None:
             return "updated"
     raise ConfigError(where=f"stream {name}", what=f"{error.get('description')} ({error.get('err_code')})")
+
+
+async def _ensure_workers(bus: NatsBus, stream: Stream) -> None:
+    request = f"CONSUMER.CREATE.{stream.name}.{WORKERS}"
+    answer = await bus.api(request, {"stream_name": stream.name, "config": stream.workers_config()})
+    if error := answer.get("error"):
+        raise ConfigError(where=f"workers of {stream.name}", what=f"{error.get('description')}")

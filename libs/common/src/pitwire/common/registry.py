@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final
 
 from pitwire.common import subjects, topology
-from pitwire.common.schemas import control, execution, ledger, market, orders
+from pitwire.common.schemas import control, execution, ledger, market, orders, research
 from pitwire.common.schemas.base import Message
 
 
@@ -198,7 +198,30 @@ FLOWS: Final = (
         topology.SNAPSHOTS,
         "folded states to start from, the last three of each",
     ),
-    Flow(subjects.BACKTEST_JOB, (control.BacktestJob,), (), (), None, "one parameter set of a sweep"),
+    Flow(
+        subjects.BACKTEST_JOB,
+        (research.BacktestJob,),
+        ("researcher",),
+        ("backtest",),
+        topology.JOBS,
+        "one parameter set of a sweep, until its result is stored",
+    ),
+    Flow(
+        subjects.BACKTEST_RESULT,
+        (research.BacktestResult,),
+        ("backtest",),
+        ("backtest", "researcher"),
+        topology.RESULTS,
+        "the one result of a run, by compare-and-set",
+    ),
+    Flow(
+        subjects.BACKTEST_PROGRESS,
+        (research.BacktestProgress,),
+        ("backtest",),
+        ("researcher",),
+        None,
+        "how far a worker is with its run",
+    ),
 )
 
 SUBJECTS_CACHED_MAX: Final = 4_096

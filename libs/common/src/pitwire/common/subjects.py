@@ -28,7 +28,9 @@ HEARTBEAT: Final = "svc.{service}.{slot}.heartbeat"
 DEAD_LETTER: Final = "dlq.{service}"
 LEASE: Final = "lease.{service}.{slot}"
 SNAPSHOT: Final = "snap.{service}.{account}"
-BACKTEST_JOB: Final = "job.backtest.{sweep}"
+BACKTEST_JOB: Final = "job.backtest.{sweep}.{run}"
+BACKTEST_RESULT: Final = "result.backtest.{sweep}.{run}"
+BACKTEST_PROGRESS: Final = "progress.backtest.{sweep}"
 
 HALTS: Final = "oms.halt.*"
 """Every halt, whoever added it."""
@@ -158,3 +160,19 @@ def lease(service: str, slot: str) -> str:
 
 def snapshot(service: str, account: str) -> str:
     return f"snap.{token(service, what='service')}.{token(account, what='account')}"
+
+
+def backtest_job(sweep: str, run: str) -> str:
+    return f"job.backtest.{token(sweep, what='sweep')}.{token(run, what='run')}"
+
+
+def backtest_result(sweep: str, run: str) -> str:
+    return f"result.backtest.{token(sweep, what='sweep')}.{token(run, what='run')}"
+
+
+def backtest_results_of(sweep: str) -> str:
+    return f"result.backtest.{token(sweep, what='sweep')}.*"
+
+
+def backtest_progress(sweep: str) -> str:
+    return f"progress.backtest.{token(sweep, what='sweep')}"

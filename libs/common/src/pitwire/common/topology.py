@@ -17,14 +17,25 @@ INTENT_AGE_MAX_S: Final = 60
 INTENTS_PER_STRATEGY_MAX: Final = 12_000
 """200 a second for as long as they live; a strategy that floods is refused here, and nobody else is."""
 
+RESEARCH_AGE_MAX_S: Final = 7 * 86_400
+"""A sweep that nobody came back to for so long is forgotten."""
+
+WORKERS: Final = "workers"
+WORKERS_MAX: Final = 1_000
+"""Records of a queue that may be in the hands of workers at once."""
+
+CONFIRM_WITHIN_S: Final = 10.0
+"""A worker that says nothing about its record for so long has lost it to another."""
+
 
 class NatsAccount(StrEnum):
-    """Who can reach what. Only gate, execution and operators live where the journal is written."""
+    """Who can reach what. Only gate, execution and operators live where the journal is written; research is alone."""
 
     TRADING = "TRADING"
     STRAT = "STRAT"
     READ = "READ"
     MD = "MD"
+    RESEARCH = "RESEARCH"
 
 
 class Durability(StrEnum):
@@ -50,6 +61,8 @@ class Stream:
     discard_new_per_subject: bool = False
     deny_delete: bool = False
     copied_to: tuple[NatsAccount, ...] = ()
+    is_queue: bool = False
+    """Each record goes to one worker, and leaves when that has confirmed it."""
 
     def config(self, replicas: int = 1) -> dict[str, Any]:
         """The server's JSON for the stream itself."""
@@ -58,7 +71,7 @@ class Stream:
             "description": self.doc,
             "subjects": list(self.subjects),
             "storage": "file",
-            "retention": "limits",
+            "retention": "workqueue" if self.is_queue else "limits",
             "discard": self.discard,
             "discard_new_per_subject": self.discard_new_per_subject,
             "max_msgs_per_subject": self.per_subject_max,
@@ -68,6 +81,17 @@ class Stream:
             "deny_delete": self.deny_delete,
             "allow_direct": False,
             "persist_mode": _persist_mode(self.durability, replicas),
+        }
+
+    def workers_config(self) -> dict[str, Any]:
+        """The consumer that all workers of a queue share: what one does not confirm in time goes to another."""
+        return {
+            "name": WORKERS,
+            "durable_name": WORKERS,
+            "ack_policy": "explicit",
+            "ack_wait": int(CONFIRM_WITHIN_S * NS_PER_S),
+            "max_deliver": -1,
+            "max_ack_pending": WORKERS_MAX,
         }
 
     def restoring_config(self, replicas: int = 1) -> dict[str, Any]:
@@ -226,8 +250,30 @@ TRACES: Final = Stream(
     max_bytes=256 * MEBIBYTE,
     discard="old",
 )
+JOBS: Final = Stream(
+    name="JOBS",
+    account=NatsAccount.RESEARCH,
+    subjects=(subjects.pattern(subjects.BACKTEST_JOB),),
+    doc="runs of sweeps that no result is stored for yet",
+    durability=Durability.SYNC,
+    max_bytes=256 * MEBIBYTE,
+    max_age_s=RESEARCH_AGE_MAX_S,
+    is_queue=True,
+)
+RESULTS: Final = Stream(
+    name="RESULTS",
+    account=NatsAccount.RESEARCH,
+    subjects=(subjects.pattern(subjects.BACKTEST_RESULT),),
+    doc="results of sweeps, until whoever asked has written them down",
+    durability=Durability.SYNC,
+    max_bytes=1 * GIBIBYTE,
+    max_age_s=RESEARCH_AGE_MAX_S,
+    discard="old",
+)
 
-STREAMS: Final = (OMS, INTENTS, CONTROL, STATE, LEASES, SNAPSHOTS, CANDLES, INSTRUMENTS, ALERTS, DEAD_LETTERS, TRACES)
+STREAMS: Final = (
+    OMS, INTENTS, CONTROL, STATE, LEASES, SNAPSHOTS, CANDLES, INSTRUMENTS, ALERTS, DEAD_LETTERS, TRACES, JOBS, RESULTS,
+)  # fmt: skip
 BY_NAME: Final = {stream.name: stream for stream in STREAMS}
 
 
@@ -241,6 +287,9 @@ class Principal:
     doc: str
     hears: tuple[str, ...] = field(default=())
     """Core subjects it subscribes to."""
+
+    works: Stream | None = None
+    """The queue it takes its work from."""
 
 
 PRINCIPALS: Final = (
@@ -278,5 +327,13 @@ PRINCIPALS: Final = (
         (OMS, CONTROL, STATE, INSTRUMENTS),
         "people and their tools: commands and halts out",
         (subjects.pattern(subjects.HEARTBEAT), subjects.pattern(subjects.RISK_METRICS)),
+    ),
+    Principal("backtest", NatsAccount.RESEARCH, (RESULTS,), "runs of sweeps in, results out", works=JOBS),
+    Principal(
+        "researcher",
+        NatsAccount.RESEARCH,
+        (RESULTS,),
+        "people who sweep: runs out, results in",
+        (subjects.pattern(subjects.BACKTEST_PROGRESS),),
     ),
 )

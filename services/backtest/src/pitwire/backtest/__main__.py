@@ -1,35 +1,28 @@
-"""Backtests: a job as JSON on standard input, its result as JSON on standard output."""
+"""Backtests: a worker that takes runs of sweeps from the queue, one at a time, and stores their results."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-import orjson
-from pydantic import ValidationError
-
+from pitwire.backtest.adapters.bench import Bench
 from pitwire.backtest.adapters.files import Files
-from pitwire.backtest.core.job import Job
-from pitwire.backtest.handlers import run_job
-from pitwire.common.clock import SystemClock
-from pitwire.common.config import explain
-from pitwire.common.errors import PitwireError
+from pitwire.backtest.handlers.worker import Worker
+from pitwire.common import topology
+from pitwire.common.config import ServiceSettings
+from pitwire.common.service import Service, run
 
 
-def main() -> int:
-    """Runs one job; 2 and a line on standard error where it cannot be run."""
-    try:
-        job = Job.model_validate_json(sys.stdin.buffer.read())
-        outcome = run_job(job, sources=Files((Path.cwd(),)), clock=SystemClock())
-    except ValidationError as error:
-        sys.stderr.write(f"the job on standard input: {explain(error)}\n")
-        return 2
-    except PitwireError as error:
-        sys.stderr.write(f"{error.code}: {error}\n")
-        return 2
-    sys.stdout.buffer.write(orjson.dumps(outcome.document, default=str) + b"\n")
-    return 0
+async def main() -> int:
+    """Works until told to stop; a run that is in its hands then goes to another worker at once."""
+    settings = ServiceSettings.from_env()
+    async with Service("backtest", settings) as service:
+        name = f"{settings.slot}.{service.instance}"
+        worker = Worker(service, service.bus.queue(topology.JOBS), Files((Path.cwd(),)), Bench, name)
+        service.on_stop(worker.stop)
+        service.spawn("runs", worker.run())
+        service.set_ready(True)
+        return await service.run()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run(main)

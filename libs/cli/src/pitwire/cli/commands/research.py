@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pitwire.cli.commands.options import ConfigOption, OutputOption
+from pitwire.cli.commands.options import ConfigOption, DataDirOption, OutputOption
 from pitwire.cli.output import Format, Reply, finish
 
 
@@ -91,14 +91,21 @@ def sweep(
     capital: Annotated[str, typer.Option(help="Quote currency that the account begins with.")] = "100000",
     fees_bps: Annotated[str, typer.Option(help="Fee of every fill, in basis points of its value.")] = "10",
     slippage_bps: Annotated[str, typer.Option(help="A taker's price is worse by so much.")] = "0",
-    workers: Annotated[int | None, typer.Option(help="Processes; default: one per core.", min=1, max=256)] = None,
+    workers: Annotated[
+        str | None, typer.Option(help="Processes of this command (default: one per core), or `bus`: those on the bus.")
+    ] = None,
     results: Annotated[
         Path | None, typer.Option(help="Keep finished runs here; the same command goes on where it was killed.")
     ] = None,
     config: ConfigOption = Path("pitwire.toml"),
+    data_dir: DataDirOption = Path(".pitwire"),
     output: OutputOption = Format.TEXT,
 ) -> None:
     """Run a strategy with many parameter sets on all cores, and rank them.
+
+    With `--workers bus` the runs wait in a queue on the bus of the running system until processes of
+    `python -m pitwire.backtest` take them, on as many machines as there are, each with the same files under the same
+    paths. A killed worker's run goes to another; a killed sweep goes on by the same command with the same `--results`.
 
     With `-o json`: `{"runs", "by", "bars", "seconds"}`, best run first, each with its `params` and `metrics`, or with
     the `error` that says why these parameters do not go together.
@@ -106,10 +113,11 @@ def sweep(
 
     def work() -> Reply:
         from pitwire.cli.views.backtest import Asked
-        from pitwire.cli.views.sweep import Space, run_sweep
+        from pitwire.cli.views.sweep import Space, run_sweep, workers_of
 
         fills = {"taker_bps": fees_bps, "maker_bps": fees_bps, "slippage_bps": slippage_bps}
         asked = Asked((strategy,), tuple(data), tuple(param or ()), capital, fills, None, config)
-        return run_sweep(asked, Space(tuple(grid), random, seed, by, results, workers))
+        count, on_bus = workers_of(workers)
+        return run_sweep(asked, Space(tuple(grid), random, seed, by, results, count, data_dir if on_bus else None))
 
     finish(work, output)

@@ -15,7 +15,7 @@ from pitwire.backtest.adapters.files import Files
 from pitwire.backtest.adapters.html_report import write_report
 from pitwire.backtest.core.job import Job
 from pitwire.backtest.core.lookahead import Checked
-from pitwire.backtest.handlers import prove_no_lookahead, run_job
+from pitwire.backtest.handlers.running import prove_no_lookahead, run_job
 from pitwire.cli.exit_codes import ExitCode
 from pitwire.cli.output import Column, Reply, Table
 from pitwire.cli.views.shapes import figure

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from pitwire.backtest.adapters.files import Files
-from pitwire.backtest.adapters.pool import Results, run_all
+from pitwire.backtest.adapters.pool import run_all
+from pitwire.backtest.adapters.results import Results
 from pitwire.backtest.core.sweep import Params, drawn, grid, key_of, values_of
+from pitwire.backtest.handlers.submitting import Sweep, job_hash
+from pitwire.cli.discovery import find_running
 from pitwire.cli.output import Column, Reply, Table
 from pitwire.cli.views.backtest import Asked, job_of, progress_bar
+from pitwire.cli.views.bus_sweep import run_on_bus
 from pitwire.common.clock import SystemClock
 from pitwire.common.errors import UsageError
 from pitwire.common.units import NS_PER_S
 
 SHOWN: Final = ("total_return_percent", "sharpe", "max_drawdown_percent", "trades", "win_rate_percent", "fees")
 ROWS_SHOWN: Final = 20
+WORKERS_MAX: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,24 @@ class Space:
     by: str
     results: Path | None
     workers: int | None
+    """None: one per core."""
+
+    on_bus: Path | None = None
+    """The data folder of the running system whose bus has the workers; None: they are processes of this command."""
+
+
+def workers_of(word: str | None) -> tuple[int | None, bool]:
+    """How many processes (None: one per core), and whether it is those on the bus instead.
+
+    Raises:
+        UsageError: neither a number from 1 to `WORKERS_MAX` nor `bus`.
+    """
+    if word is None or word == "bus":
+        return None, word is not None
+    if not word.isdecimal() or not 1 <= int(word) <= WORKERS_MAX:
+        msg = f"--workers {word}: expected a number from 1 to {WORKERS_MAX}, or bus"
+        raise UsageError(msg)
+    return int(word), False
 
 
 def run_sweep(asked: Asked, space: Space) -> Reply:
@@ -39,32 +62,48 @@ def run_sweep(asked: Asked, space: Space) -> Reply:
     if len(asked.strategies) != 1:
         msg = "a sweep varies one strategy; give --strategy once"
         raise UsageError(msg)
-    todo = _sets(space)
-    job = job_of(asked)
+    todo, clock = _sets(space), SystemClock()
+    sources = Files((Path.cwd(), asked.config.resolve().parent))
+    job = sources.located(job_of(asked))
+    digests = sources.digests(job)
     with tempfile.TemporaryDirectory() as folder:
-        results = Results(space.results or Path(folder) / "results.jsonl")
+        results = Results(space.results or Path(folder) / "results.jsonl", job=job_hash(job, digests))
+        missing = [params for params in todo if key_of(params) not in results.rows]
+        done, started = Done(results, len(missing), progress_bar()), clock.monotonic_ns()
         try:
-            seconds, bars = _run(asked, space, job, todo, results)
+            if space.on_bus is not None:
+                sweep = Sweep(results.sweep, job, digests)
+                run_on_bus(find_running(space.on_bus), sweep, missing, done.take)
+            else:
+                workers = min(space.workers or os.cpu_count() or 1, max(len(missing), 1))
+                for row in run_all(job, sources, missing, workers=workers):
+                    done.take(row)
         finally:
             results.close()
+    seconds = (clock.monotonic_ns() - started) / NS_PER_S
     rows = [results.rows[key_of(params)] for params in todo]
     ranked = sorted(rows, key=lambda row: _rank(row, space.by), reverse=True)
-    document = {"runs": ranked, "by": space.by, "bars": bars, "seconds": seconds}
-    return Reply(document, (_table(ranked, space), f"{len(rows)} runs, {bars} candles in {seconds:.2f} s"))
+    document = {"runs": ranked, "by": space.by, "bars": done.bars, "seconds": seconds}
+    return Reply(document, (_table(ranked, space), f"{len(rows)} runs, {done.bars} candles in {seconds:.2f} s"))
 
 
-def _run(asked: Asked, space: Space, job: Any, todo: list[Params], results: Results) -> tuple[float, int]:
-    clock, bar = SystemClock(), progress_bar()
-    missing = [params for params in todo if key_of(params) not in results.rows]
-    sources = Files((Path.cwd(), asked.config.resolve().parent))
-    started, bars = clock.monotonic_ns(), 0
-    workers = space.workers or os.cpu_count() or 1
-    for count, row in enumerate(run_all(job, sources, missing, workers=min(workers, max(len(missing), 1)))):
-        results.add(row)
-        bars += row.get("bars", 0)
-        if bar is not None:
-            bar((count + 1) / len(missing))
-    return (clock.monotonic_ns() - started) / NS_PER_S, bars
+class Done:
+    """What is finished so far: written down, counted, shown."""
+
+    def __init__(self, results: Results, expected: int, bar: Callable[[float], None] | None) -> None:
+        self._results = results
+        self._expected = expected
+        self._bar = bar
+        self._count = 0
+        self.bars = 0
+
+    def take(self, row: Mapping[str, Any]) -> None:
+        """One more row."""
+        self._results.add(row)
+        self._count += 1
+        self.bars += row.get("bars", 0)
+        if self._bar is not None:
+            self._bar(self._count / self._expected)
 
 
 def _sets(space: Space) -> list[Params]:

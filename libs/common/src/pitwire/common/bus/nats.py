@@ -15,10 +15,12 @@ from pitwire.common.bus.client import Subscription as NatsSubscription
 from pitwire.common.bus.client import errors as nats_errors
 from pitwire.common.bus.link import Delivery, Link
 from pitwire.common.bus.port import Record, StreamState, Subscription
+from pitwire.common.bus.queue import NatsQueue
 from pitwire.common.bus.reader import OrderedReader, record_of, source_sequence_of, time_ns
 from pitwire.common.codec import SCHEMA_HEADER, TRACE_HEADER
 from pitwire.common.errors import AppendRefused, BusUnavailable, LostRace, OutcomeUnknown
 from pitwire.common.permissions import inbox_prefix
+from pitwire.common.topology import Stream
 
 CONNECT_TIMEOUT_S: Final = 2
 RECONNECT_WAIT_S: Final = 0.05
@@ -227,6 +229,10 @@ class NatsBus:
                     yield batch
         finally:
             self._readers.remove(reader)
+
+    def queue(self, stream: Stream) -> NatsQueue:
+        """Where a worker takes what `stream` holds."""
+        return NatsQueue(self._client, stream)
 
     async def last(self, stream: str, subject: str) -> Record | None:
         raw = await self.api(f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject})

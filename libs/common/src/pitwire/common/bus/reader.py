@@ -180,7 +180,7 @@ class OrderedReader:
                 if not came.reply.startswith("$JS.ACK"):
                     self._on_status(came, open_pulls, delivered)
                     continue
-                record, consumer_sequence = _record(came)
+                record, consumer_sequence = record_of_delivery(came)
                 if consumer_sequence != delivered + 1:
                     raise _Restart(f"gap: delivery {consumer_sequence} after {delivered}")
                 delivered = consumer_sequence
@@ -255,7 +255,7 @@ def _count_down(open_pulls: dict[str, int]) -> None:
         del open_pulls[oldest]
 
 
-def _record(came: Delivery) -> tuple[Record, int]:
+def record_of_delivery(came: Delivery) -> tuple[Record, int]:
     """The record and its place in the consumer's own count, from the acknowledgement subject (v1 or v2)."""
     parts = came.reply.split(".")
     at = 5 if len(parts) == ACK_TOKENS_V1 else 7
@@ -271,6 +271,12 @@ def _record(came: Delivery) -> tuple[Record, int]:
         pending=int(parts[at + 3]),
     )
     return record, int(parts[at + 1])
+
+
+def deliveries_of(reply: str) -> int:
+    """How often a record was delivered, this time included, from its acknowledgement subject (v1 or v2)."""
+    parts = reply.split(".")
+    return int(parts[4 if len(parts) == ACK_TOKENS_V1 else 6])
 
 
 def record_of(message: Mapping[str, Any]) -> Record:

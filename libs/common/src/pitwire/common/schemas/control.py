@@ -156,14 +156,3 @@ class DeadLetter(Message):
     reason: Text
     payload_base64: str = Field(max_length=200_000)
     ts_ns: TimeNs
-
-
-class BacktestJob(Message):
-    """`job.backtest.<sweep>`: one parameter set to run."""
-
-    job_id: RecordRef
-    sweep: Token
-    strategy: Text
-    params: dict[str, str] = Field(default_factory=dict)
-    data: tuple[Text, ...] = ()
-    ts_ns: TimeNs

@@ -40,8 +40,9 @@ def load_strategy(name: str, kind: str, params: Mapping[str, Any], *, folders: t
 def strategy_class(kind: str, *, where: str, folders: tuple[Path, ...]) -> type:
     """The class, with at least one event it handles and none that does not exist."""
     found: Any = SHIPPED.get(kind)
-    if found is None and ":" in kind:
-        found = _from_file(kind, where, folders)
+    path = strategy_file(kind, where=where, folders=folders)
+    if path is not None:
+        found = _from_file(path, kind.rpartition(":")[2], where)
     if found is None:
         found = _from_package(kind, where)
     if not inspect.isclass(found):
@@ -84,13 +85,26 @@ def _mistakes(error: ValidationError, declared: type[Params]) -> list[Mistake]:
     return found
 
 
-def _from_file(kind: str, where: str, folders: tuple[Path, ...]) -> Any:
-    path_text, _, class_name = kind.rpartition(":")
+def strategy_file(kind: str, *, where: str, folders: tuple[Path, ...]) -> Path | None:
+    """The file of `path/to/file.py:Class`; None for what is not in a file of its own.
+
+    Raises:
+        StrategyNotMade: there is no such file; the text says where it was looked for.
+    """
+    if kind in SHIPPED or ":" not in kind:
+        return None
+    path_text, _, _ = kind.rpartition(":")
     tried = [folder / path_text for folder in folders] if not Path(path_text).is_absolute() else [Path(path_text)]
     path = next((each for each in tried if each.is_file()), None)
     if path is None:
         raise StrategyNotMade(where=where, what=f"no file at {' or '.join(str(each) for each in tried)}")
-    module_name = f"pitwire_user_strategy_{content_hash(str(path.resolve()).encode())[:12]}"
+    return path
+
+
+def _from_file(path: Path, class_name: str, where: str) -> Any:
+    """The class of that name; the same file changed meanwhile is another module."""
+    identity = str(path.resolve()).encode() + path.read_bytes()
+    module_name = f"pitwire_user_strategy_{content_hash(identity)[:12]}"
     module = sys.modules.get(module_name)
     if module is None:
         spec = importlib.util.spec_from_file_location(module_name, path)

@@ -1,0 +1,1 @@
+"""Runs asked for in, results out; only the order of work is decided here."""
