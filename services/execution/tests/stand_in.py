@@ -16,6 +16,7 @@ from pitwire.common.clock import SystemClock
 from pitwire.common.config import VenueConfig
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.execution.adapters.binance.adapter import BinanceVenue
+from pitwire.execution.adapters.binance.limits import address_limits
 from pitwire.execution.adapters.keys import ApiKey, Secret
 from pitwire.execution.core.venue import OrderFacts
 
@@ -174,7 +175,13 @@ class Client:
         )
         self.instruments = InstrumentRegistry()
         self.venue = BinanceVenue(
-            "sim", config, ApiKey(KEY, Secret(SECRET)), self.instruments, SystemClock(), lambda: 0.0
+            "sim",
+            config,
+            ApiKey(KEY, Secret(SECRET)),
+            self.instruments,
+            SystemClock(),
+            lambda: 0.0,
+            address_limits(config.rate_share_percent),
         )
         self.task: asyncio.Task[None] | None = None
 

@@ -11,12 +11,11 @@ from typing import Any
 import orjson
 import pytest
 
-from pitwire.common.clock import NS_PER_MS, NS_PER_S, ManualClock
+from pitwire.common.clock import NS_PER_MS
 from pitwire.common.enums import Liquidity, OrderStatus, OrderType, Side, TimeInForce
 from pitwire.common.errors import DecodeError
 from pitwire.execution.adapters.binance import frames
 from pitwire.execution.adapters.binance.errors import CLASS_OF_CODE, ErrorClass, classify, refusal_of
-from pitwire.execution.adapters.binance.rest import Brake
 from pitwire.execution.adapters.binance.signing import Signer, order_params, request_hash
 from pitwire.execution.adapters.binance.venue_clock import AGE_MAX_NS, ERROR_MAX_MS, VenueClock
 from pitwire.execution.adapters.keys import ApiKey, Secret
@@ -245,53 +244,6 @@ def test_a_refusal_has_one_class_and_says_whether_the_order_may_live(
 def test_a_body_that_is_no_refusal_is_judged_by_its_status(body: object) -> None:
     assert refusal_of(504, body).kind is ErrorClass.UNKNOWN_STATE
     assert refusal_of(400, body).kind is ErrorClass.REJECTED
-
-
-# -- limits --------------------------------------------------------------------------------------------------------
-
-
-def brake_of(clock: ManualClock) -> Brake:
-    venue_clock = VenueClock()
-    venue_clock.sample(sent_ns=clock.monotonic_ns(), received_ns=clock.monotonic_ns(), venue_ms=5_000_000)
-    return Brake(clock, venue_clock)
-
-
-def test_a_limit_stops_everything_for_as_long_as_the_venue_says() -> None:
-    """F-16."""
-    clock = ManualClock()
-    brake = brake_of(clock)
-    brake.apply(refusal_of(429, {"code": -1003, "msg": "weight"}), retry_after="3")
-    clock.advance(ns=2_999 * NS_PER_MS)
-    assert brake.wait_s()
-    clock.advance(ns=NS_PER_MS)
-    assert not brake.wait_s()
-
-
-def test_the_time_named_in_an_answer_counts_by_the_venues_clock() -> None:
-    clock = ManualClock()
-    brake = brake_of(clock)
-    brake.apply(refusal_of(418, {"code": -1003, "msg": "banned", "data": {"retryAfter": 5_007_000}}))
-    clock.advance(ns=6_999 * NS_PER_MS)
-    assert brake.wait_s()
-    clock.advance(ns=NS_PER_MS)
-    assert not brake.wait_s()
-
-
-def test_too_many_orders_stop_orders_and_not_cancels() -> None:
-    brake = brake_of(ManualClock())
-    brake.apply(refusal_of(429, {"code": -1015, "msg": "Too many new orders"}), retry_after="1")
-    assert brake.for_orders()
-    assert not brake.wait_s()
-
-
-def test_a_limit_without_a_time_stops_for_a_minute_and_other_refusals_for_nothing() -> None:
-    clock = ManualClock()
-    brake = brake_of(clock)
-    brake.apply(refusal_of(400, {"code": -2010, "msg": "no"}))
-    assert not brake.wait_s()
-    brake.apply(refusal_of(429, None))
-    clock.advance(ns=59 * NS_PER_S)
-    assert brake.wait_s()
 
 
 # -- signing -------------------------------------------------------------------------------------------------------

@@ -103,6 +103,9 @@ class VenueConfig(Section):
         le=CONNECTION_LIFE_MAX_S,
         description="change over to a new connection after so long, before the venue ends it",
     )
+    rate_share_percent: int = Field(
+        default=80, ge=1, le=100, description="of its request limits: what execution may use; the rest is for others"
+    )
     history_candles: int = Field(default=500, ge=0, le=1000, description="closed candles fetched at the start")
 
     @model_validator(mode="before")

@@ -10,6 +10,7 @@ from pitwire.common.instruments import InstrumentRegistry
 from pitwire.common.leases import LeaseHolder
 from pitwire.common.service import Service, run
 from pitwire.execution.adapters.binance.adapter import BinanceVenue
+from pitwire.execution.adapters.binance.limits import address_limits
 from pitwire.execution.adapters.halt_command import halt_command
 from pitwire.execution.adapters.keys import load_key
 from pitwire.execution.adapters.latch import LatchFiles
@@ -34,11 +35,20 @@ async def main() -> int:
         written = [subjects.halt("execution"), *(subjects.exec_events(account) for account in pitwire.accounts)]
         await service.must_be_allowed(*written)
         instruments = InstrumentRegistry()
+        addresses = {name: address_limits(venue.rate_share_percent) for name, venue in pitwire.venues.items()}
         accounts = {
             account: {
                 name: (
                     venue,
-                    BinanceVenue(venue, pitwire.venues[venue], keys[name], instruments, service.clock, random_fraction),
+                    BinanceVenue(
+                        venue,
+                        pitwire.venues[venue],
+                        keys[name],
+                        instruments,
+                        service.clock,
+                        random_fraction,
+                        addresses[venue],
+                    ),
                 )
                 for name, venue in config.venue_accounts_of(account).items()
             }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from asyncio import Future
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry
@@ -123,6 +124,10 @@ class VenueReads(Protocol):
 
     async def newest_trade_id(self, instrument_id: str) -> int:
         """0 when there is none."""
+        ...
+
+    async def balances(self) -> Mapping[str, Decimal]:
+        """What the account holds of each asset, free and locked together; an asset that is absent is not held."""
         ...
 
 

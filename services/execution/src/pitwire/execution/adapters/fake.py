@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -11,9 +11,10 @@ from enum import StrEnum
 from typing import Final
 
 from pitwire.common.clock import NS_PER_MS
-from pitwire.common.enums import Liquidity, OrderStatus, OrderType, TimeInForce
+from pitwire.common.enums import Liquidity, OrderStatus, OrderType, Side, TimeInForce
 from pitwire.common.errors import VenueTrouble
 from pitwire.common.ids import content_hash
+from pitwire.common.instruments import assets_of
 from pitwire.common.money import ZERO
 from pitwire.common.schemas.market import Instrument
 from pitwire.execution.core.venue import (
@@ -33,6 +34,9 @@ from pitwire.execution.core.venue import (
 from pitwire.execution.ports import CannotSign, Capabilities, Prepared, Unsupported, VenueListener
 
 RECV_WINDOW_MS: Final = 2_000
+RICH: Final = Decimal(10**9)
+"""What the account begins with of each asset."""
+
 FEE_RATE: Final = Decimal("0.001")
 EVERYTHING: Final = Capabilities(frozenset(OrderType), frozenset(TimeInForce), post_only=True)
 
@@ -59,6 +63,7 @@ class FakeVenue:
     ) -> None:
         self.price = price
         self.capabilities = capabilities
+        self.held_assets: dict[str, Decimal] = defaultdict(lambda: RICH)
         self.orders: dict[str, VenueOrder] = {}
         self.trades: list[VenueTrade] = []
         self.fates: deque[Fate] = deque()
@@ -112,7 +117,11 @@ class FakeVenue:
         if fate is Fate.REJECT:
             answer.set_result(Refused("INSUFFICIENT_FUNDS", "-2010 Account has insufficient balance"))
             return answer
-        facts = self._place(self._prepared[prepared.request_id])
+        order = self._prepared[prepared.request_id]
+        if refusal := self._refusal(order):
+            answer.set_result(refusal)
+            return answer
+        facts = self._place(order)
         if fate is Fate.HOLD_ANSWER:
             self.held.append((answer, Placed(facts)))
         else:
@@ -164,6 +173,11 @@ class FakeVenue:
     async def newest_trade_id(self, instrument_id: str) -> int:
         return max((int(t.trade_id) for t in await self.trades_since(instrument_id, 0)), default=0)
 
+    async def balances(self) -> dict[str, Decimal]:
+        self._check()
+        assets = {asset for each in self._instruments for asset in (each.base, each.quote)}
+        return {asset: self.held_assets[asset] for asset in assets | self.held_assets.keys()}
+
     # -- what a test makes happen ------------------------------------------------------------------------------------
 
     def fill(self, client_order_id: str, quantity: Decimal, price: Decimal | None = None) -> OrderFacts:
@@ -173,6 +187,11 @@ class FakeVenue:
     def add_foreign(self, order: VenueOrder) -> None:
         """An order that somebody else placed in this account."""
         self._change(order)
+
+    def wipe(self) -> None:
+        """Orders and trades are forgotten, and nobody is told."""
+        self.orders.clear()
+        self.trades.clear()
 
     def answer_held(self) -> None:
         """Gives the answers that were held back."""
@@ -203,9 +222,26 @@ class FakeVenue:
             stop_price=new.stop_price,
         )
         facts = self._change(order)
-        if new.order_type is OrderType.MARKET or new.time_in_force is TimeInForce.IOC:
+        if new.order_type is OrderType.MARKET or (new.time_in_force is not TimeInForce.GTC and self._crosses(new)):
             facts = self._trade(order, new.quantity, self.price, Liquidity.TAKER)
+        elif new.time_in_force is not TimeInForce.GTC:
+            facts = self._change(replace(order, status=OrderStatus.EXPIRED))
         return facts
+
+    def _crosses(self, new: NewOrder) -> bool:
+        limit = new.limit_price if new.limit_price is not None else self.price
+        return limit >= self.price if new.side is Side.BUY else limit <= self.price
+
+    def _refusal(self, new: NewOrder) -> Refused | InDoubt | None:
+        """What any venue says no to; an id that works already is in doubt, as on Binance."""
+        known = self.orders.get(new.client_order_id)
+        if known is not None and not known.status.is_terminal:
+            return InDoubt("-2010 Duplicate order sent.")
+        if new.post_only and self._crosses(new):
+            return Refused("REJECTED", "-2010 Order would immediately match and take.")
+        if new.quantity * (new.limit_price or self.price) > RICH:
+            return Refused("INSUFFICIENT_FUNDS", "-2010 Account has insufficient balance")
+        return None
 
     def _trade(self, order: VenueOrder, quantity: Decimal, price: Decimal, liquidity: Liquidity) -> OrderFacts:
         trade = VenueTrade(
@@ -221,6 +257,10 @@ class FakeVenue:
             liquidity=liquidity,
         )
         self.trades.append(trade)
+        base, quote = assets_of(order.instrument_id)
+        self.held_assets[base] += order.side.sign * quantity
+        self.held_assets[quote] -= order.side.sign * quantity * price
+        self.held_assets["USDT"] -= trade.fee
         cum_quantity = order.cum_quantity + quantity
         status = OrderStatus.FILLED if cum_quantity >= order.quantity else OrderStatus.PARTIALLY_FILLED
         filled = replace(order, cum_quantity=cum_quantity, status=status, ts_event_ns=trade.ts_event_ns)

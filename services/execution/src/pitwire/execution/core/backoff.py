@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from pitwire.common.errors import RateLimited, VenueTrouble
+
 FIRST_BOUND_S: Final = 0.5
 WAIT_MAX_S: Final = 30.0
 DOUBLINGS_MAX: Final = 16
@@ -24,6 +26,11 @@ class Backoff:
         bound = min(WAIT_MAX_S, FIRST_BOUND_S * (1 << min(self._failures, DOUBLINGS_MAX)))
         self._failures += 1
         return bound * self._fraction()
+
+    def wait_after_s(self, trouble: VenueTrouble) -> float:
+        """The same, and at least as long as a limit lasts that the trouble names."""
+        named_s = trouble.wait_s if isinstance(trouble, RateLimited) else 0.0
+        return named_s + self.next_wait_s()
 
     def reset(self) -> None:
         self._failures = 0

@@ -59,7 +59,7 @@ class Reconciler:
                     account = desk.desk.account
                     await self._shell.alert(AlertSeverity.CRITICAL, "RECONCILE_FAILS", text, account=account)
                 desk.wanted.set()
-                await asyncio.sleep(backoff.next_wait_s())
+                await asyncio.sleep(backoff.wait_after_s(trouble))
                 continue
             crashpoint(CrashPoint.EXECUTION_RECONCILED)
             backoff.reset()

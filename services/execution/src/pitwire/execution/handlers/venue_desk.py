@@ -90,7 +90,7 @@ class VenueDesk:
                 break
             except VenueTrouble as trouble:
                 self.on_link(str(trouble))
-                await asyncio.sleep(backoff.next_wait_s())
+                await asyncio.sleep(backoff.wait_after_s(trouble))
         await self.venue.run(self)
 
     # -- what the venue says -----------------------------------------------------------------------------------------
@@ -193,7 +193,7 @@ class VenueDesk:
                 self.desk.perform(core.checked(client_order_id, facts, started_ns, clock.wall_ns()))
             except VenueTrouble as trouble:
                 self._shell.log.warning("order in doubt", client_order_id=client_order_id, reason=str(trouble))
-                await pause(nudge, backoff.next_wait_s())
+                await pause(nudge, backoff.wait_after_s(trouble))
             self.desk.perform(core.escalate(client_order_id, clock.wall_ns()))
 
     async def _ask_both(self, instrument_id: str, client_order_id: str) -> OrderFacts | None:

@@ -24,11 +24,11 @@ async def check_account(rest: Rest, network: Network) -> None:
     What a key may do is told by Binance itself alone: its testnet, its demo and the simulated venue have no such
     question, and nothing to withdraw.
     """
-    account = await rest.signed("GET", ACCOUNT, {"omitZeroBalances": "true"})
+    account = await rest.signed(ACCOUNT, {"omitZeroBalances": "true"})
     if not isinstance(account, dict) or account.get("canTrade") is not True:
         raise UnfitKey("the account may not trade")
     if network is Network.LIVE:
-        _check_restrictions(await rest.signed("GET", RESTRICTIONS, {}))
+        _check_restrictions(await rest.signed(RESTRICTIONS, {}))
 
 
 def _check_restrictions(told: Any) -> None:

@@ -12,20 +12,28 @@ import aiohttp
 from pitwire.common.clock import NS_PER_MS, NS_PER_S, Clock
 from pitwire.common.config import VenueConfig
 from pitwire.common.enums import OrderType
-from pitwire.common.errors import ConnectionLost, DecodeError, RateLimited, VenueTrouble
+from pitwire.common.errors import ConnectionLost, DecodeError, VenueTrouble
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.execution.adapters.binance import frames
 from pitwire.execution.adapters.binance.account import check_account
 from pitwire.execution.adapters.binance.errors import ErrorClass, Refusal, refusal_of
+from pitwire.execution.adapters.binance.limits import (
+    CONNECT_WEIGHT,
+    ORDER_WEIGHT,
+    SUBSCRIBE_WEIGHT,
+    Limits,
+    reports_in,
+)
 from pitwire.execution.adapters.binance.link import Link
 from pitwire.execution.adapters.binance.reads import Reads
-from pitwire.execution.adapters.binance.rest import Brake, Refused, Rest
+from pitwire.execution.adapters.binance.rest import Refused, Rest
 from pitwire.execution.adapters.binance.signing import SUPPORTED_TIMES, Params, Signer, order_params, request_hash
 from pitwire.execution.adapters.binance.socket import FRAME_MAX, Answer, ApiSocket
 from pitwire.execution.adapters.binance.venue_clock import VenueClock
 from pitwire.execution.adapters.keys import ApiKey
 from pitwire.execution.core import venue as words
 from pitwire.execution.core.backoff import Backoff, Fraction
+from pitwire.execution.core.rate_limits import Lane, RateLimits, Ticket
 from pitwire.execution.core.venue import (
     CancelAnswer,
     Canceled,
@@ -72,6 +80,7 @@ class BinanceVenue:
         instruments: InstrumentRegistry,
         clock: Clock,
         fraction: Fraction,
+        address: RateLimits,
     ) -> None:
         self._venue = venue
         self._config = config
@@ -79,18 +88,18 @@ class BinanceVenue:
         self._clock = clock
         self._signer = Signer(key)
         self._venue_clock = VenueClock()
-        self._brake = Brake(clock, self._venue_clock)
+        self._limits = Limits(clock, self._venue_clock, address)
         self._backoff = Backoff(fraction)
         self._rest = Rest(
             config.rest,
             clock,
             self._signer,
             self._venue_clock,
-            self._brake,
+            self._limits,
             recv_window_ms=config.recv_window_ms,
             session=self._open_session,
         )
-        self._reads = Reads(self._rest, venue, config, instruments)
+        self._reads = Reads(self._rest, self._limits, venue, config, instruments)
         self._request_ids = itertools.count(1)
         self._listener: VenueListener
         self._session: aiohttp.ClientSession | None = None
@@ -121,7 +130,7 @@ class BinanceVenue:
             return "private stream is down"
         if not self._venue_clock.is_known(self._clock.monotonic_ns()):
             return "the venue's clock is not known"
-        return self._brake.for_orders()
+        return self._limits.for_orders()
 
     async def run(self, listener: VenueListener) -> None:
         self._listener = listener
@@ -152,10 +161,15 @@ class BinanceVenue:
                 await check_account(self._rest, self._config.network)
                 self._unfit = ""
                 self._backoff.reset()
-            except (VenueTrouble, CannotSign) as trouble:
-                self._unfit = str(trouble)
-                self._listener.on_link(self._unfit)
-                await asyncio.sleep(self._backoff.next_wait_s())
+            except CannotSign as trouble:
+                await self._stay_closed(VenueTrouble(str(trouble)))
+            except VenueTrouble as trouble:
+                await self._stay_closed(trouble)
+
+    async def _stay_closed(self, trouble: VenueTrouble) -> None:
+        self._unfit = str(trouble)
+        self._listener.on_link(self._unfit)
+        await asyncio.sleep(self._backoff.wait_after_s(trouble))
 
     async def _keep_time(self) -> None:
         """A fresh estimate every now and then, and at once when the venue disagreed."""
@@ -171,7 +185,7 @@ class BinanceVenue:
                 self._backoff.reset()
             except VenueTrouble as trouble:
                 self._listener.on_link(f"time: {trouble}")
-                await asyncio.sleep(self._backoff.next_wait_s())
+                await asyncio.sleep(self._backoff.wait_after_s(trouble))
 
     def _link(
         self,
@@ -192,8 +206,7 @@ class BinanceVenue:
         )
 
     async def _connect(self) -> ApiSocket:
-        if wait_s := self._brake.wait_s():
-            raise RateLimited(place=self._config.ws_api, wait_s=wait_s)
+        self._limits.settle(await self._limits.turn(Lane.SUBMIT, CONNECT_WEIGHT, self._config.ws_api))
         return await ApiSocket.open(
             self._open_session(),
             self._config.ws_api,
@@ -206,10 +219,20 @@ class BinanceVenue:
         return
 
     async def _subscribe(self, socket: ApiSocket) -> None:
-        request_id = next(self._request_ids)
-        answer = await socket.ask(request_id, self._signer.frame(request_id, SUBSCRIBE, self._timed({})))
+        answer = await self._ask(socket, SUBSCRIBE, {}, Lane.RECONCILE, SUBSCRIBE_WEIGHT)
         if answer.get("status") != 200:
             raise VenueTrouble(f"{SUBSCRIBE}: {self._refusal(answer).summary}")
+
+    async def _ask(self, socket: ApiSocket, method: str, params: Params, lane: Lane, weight: int) -> Answer:
+        ticket = await self._limits.turn(lane, weight, method)
+        answer: Answer = {}
+        try:
+            request_id = next(self._request_ids)
+            answer = await socket.ask(request_id, self._signer.frame(request_id, method, self._timed(params)))
+        finally:
+            is_free = lane is Lane.CANCEL and answer.get("status") == 200
+            self._limits.settle(ticket, reports_in(answer.get("rateLimits")), is_free=is_free)
+        return answer
 
     def _on_orders_up(self, _: bool) -> None:
         self._listener.on_link(self.trouble or "CONNECTED")
@@ -277,14 +300,22 @@ class BinanceVenue:
         if socket is None:
             answer.set_result(InDoubt("the order connection went down"))
             return answer
+        tickets = self._limits.take_order()
         try:
             reply = await socket.send(prepared.request_id, prepared.frame)
         except ConnectionLost as gone:
+            self._limits.settle_order(tickets, placed=False)
             answer.set_result(InDoubt(str(gone)))
             return answer
+        reply.add_done_callback(lambda done: self._settle_order(tickets, done))
         timer = asyncio.get_running_loop().call_later(ORDER_ANSWER_MAX_S, self._on_silence, answer)
         reply.add_done_callback(lambda done: self._on_reply(done, answer, timer))
         return answer
+
+    def _settle_order(self, tickets: tuple[Ticket, Ticket], reply: asyncio.Future[Answer]) -> None:
+        is_answered = not reply.cancelled() and reply.exception() is None
+        message = reply.result() if is_answered else {}
+        self._limits.settle_order(tickets, reports_in(message.get("rateLimits")), placed=message.get("status") == 200)
 
     def _on_silence(self, answer: asyncio.Future[SubmitAnswer]) -> None:
         """A connection that swallows requests is changed; what still comes over the old one is heard for a while."""
@@ -322,7 +353,7 @@ class BinanceVenue:
     def _refusal(self, message: Answer) -> Refusal:
         status = message.get("status")
         refusal = refusal_of(status if isinstance(status, int) else 0, message.get("error"))
-        self._brake.apply(refusal)
+        self._limits.apply(refusal)
         if refusal.kind is ErrorClass.CLOCK_SKEW:
             self._venue_clock.is_doubted = True
         return refusal
@@ -348,10 +379,9 @@ class BinanceVenue:
     async def _cancel(self, params: Params) -> Any:
         """Over the order connection; over REST while that is down: a cancel may be asked twice."""
         socket = self._orders.current
-        if socket is None or self._brake.wait_s():
-            return await self._rest.signed("DELETE", "/api/v3/order", params)
-        request_id = next(self._request_ids)
-        message = await socket.ask(request_id, self._signer.frame(request_id, CANCEL, self._timed(params)))
+        if socket is None:
+            return await self._rest.cancel("/api/v3/order", params)
+        message = await self._ask(socket, CANCEL, params, Lane.CANCEL, ORDER_WEIGHT)
         if message.get("status") != 200:
             raise Refused(CANCEL, self._refusal(message))
         return message.get("result")

@@ -11,7 +11,7 @@ from pitwire.common.clock import NS_PER_MS
 from pitwire.common.enums import Liquidity, OrderStatus, OrderType, Side
 from pitwire.common.errors import DecodeError
 from pitwire.common.ids import instrument_id
-from pitwire.common.money import ZERO
+from pitwire.common.money import ZERO, total
 from pitwire.common.schemas.market import Instrument
 from pitwire.execution.adapters.binance.signing import LIMIT_MAKER
 from pitwire.execution.core.venue import OrderFacts, VenueOrder, VenueTrade
@@ -250,6 +250,15 @@ def trade_of(row: Any, find: FindInstrument) -> VenueTrade:
         ts_event_ns=read.time_ns("time"),
         liquidity=Liquidity.MAKER if read.flag("isMaker") else Liquidity.TAKER,
     )
+
+
+def balance_of(row: Any) -> tuple[str, Decimal]:
+    """A row of `account`: the asset, and what is free and locked of it."""
+    read = Reader(row, "account balances")
+    asset = read.asset("asset")
+    if asset is None:
+        raise read.bad("asset", "is missing")
+    return asset, total(read.amount("free"), read.amount("locked"))
 
 
 def offered_types(row: Any) -> frozenset[str]:

@@ -71,7 +71,7 @@ class Link:
         except VenueTrouble as trouble:
             if self.current is None:
                 self._on_down(str(trouble))
-            await asyncio.sleep(self._backoff.next_wait_s())
+            await asyncio.sleep(self._backoff.wait_after_s(trouble))
             return
         opened_ns = self._clock.monotonic_ns()
         old, self.current = self.current, socket

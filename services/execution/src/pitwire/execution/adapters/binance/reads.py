@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 from pitwire.common.config import VenueConfig
@@ -10,6 +11,8 @@ from pitwire.common.errors import DecodeError, VenueTrouble
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.common.schemas.market import Instrument
 from pitwire.execution.adapters.binance import frames
+from pitwire.execution.adapters.binance.account import ACCOUNT
+from pitwire.execution.adapters.binance.limits import TRADES_OF_ORDER_WEIGHT, Limits
 from pitwire.execution.adapters.binance.rest import Refused, Rest
 from pitwire.execution.adapters.binance.signing import Params, type_word
 from pitwire.execution.core.venue import NewOrder, VenueOrder, VenueTrade
@@ -23,8 +26,11 @@ NO_SUCH_ORDER: Final = -2013
 class Reads:
     """`VenueReads` on Binance."""
 
-    def __init__(self, rest: Rest, venue: str, config: VenueConfig, instruments: InstrumentRegistry) -> None:
+    def __init__(
+        self, rest: Rest, limits: Limits, venue: str, config: VenueConfig, instruments: InstrumentRegistry
+    ) -> None:
         self._rest = rest
+        self._limits = limits
         self._venue = venue
         self._config = config
         self._instruments = instruments
@@ -51,6 +57,7 @@ class Reads:
         answer = await self._rest.public("/api/v3/exchangeInfo", {"symbols": f"%5B{names}%5D"})
         rows = _rows(answer.get("symbols") if isinstance(answer, dict) else None, "exchangeInfo")
         try:
+            self._limits.learn(answer.get("rateLimits", []))
             found = [frames.instrument_of(row, self._venue) for row in rows]
         except DecodeError as error:
             raise self._malformed("exchangeInfo", answer, error) from None
@@ -89,7 +96,8 @@ class Reads:
         return found
 
     async def trades_of_order(self, instrument_id: str, venue_order_id: str) -> Sequence[VenueTrade]:
-        return await self._trades({"symbol": self.symbol(instrument_id), "orderId": venue_order_id, "limit": ROWS_MAX})
+        params: Params = {"symbol": self.symbol(instrument_id), "orderId": venue_order_id, "limit": ROWS_MAX}
+        return await self._trades(params, weight=TRADES_OF_ORDER_WEIGHT)
 
     async def trades_since(self, instrument_id: str, trade_id: int) -> Sequence[VenueTrade]:
         found: list[VenueTrade] = []
@@ -105,6 +113,14 @@ class Reads:
         page = await self._trades({"symbol": self.symbol(instrument_id), "limit": 1})
         return int(page[-1].trade_id) if page else 0
 
+    async def balances(self) -> Mapping[str, Decimal]:
+        answer = await self._signed(ACCOUNT, {"omitZeroBalances": "true"})
+        rows = _rows(answer.get("balances") if isinstance(answer, dict) else None, "account")
+        try:
+            return dict(frames.balance_of(row) for row in rows)
+        except DecodeError as error:
+            raise self._malformed("account", answer, error) from None
+
     async def _query(self, params: Params) -> VenueOrder | None:
         try:
             row = await self._signed("/api/v3/order", params)
@@ -114,8 +130,8 @@ class Reads:
             raise
         return self._order(row)
 
-    async def _trades(self, params: Params) -> list[VenueTrade]:
-        rows = _rows(await self._signed("/api/v3/myTrades", params), "myTrades")
+    async def _trades(self, params: Params, *, weight: int = 0) -> list[VenueTrade]:
+        rows = _rows(await self._signed("/api/v3/myTrades", params, weight=weight), "myTrades")
         try:
             return [frames.trade_of(row, self.find) for row in rows]
         except (DecodeError, frames.OtherInstrument) as error:
@@ -131,9 +147,9 @@ class Reads:
         self.on_malformed(place, repr(answer).encode(), str(error))
         return VenueTrouble(f"{place}: {error}")
 
-    async def _signed(self, path: str, params: Params) -> Any:
+    async def _signed(self, path: str, params: Params, *, weight: int = 0) -> Any:
         try:
-            return await self._rest.signed("GET", path, params)
+            return await self._rest.signed(path, params, weight=weight)
         except CannotSign as error:
             raise VenueTrouble(str(error)) from None
 
