@@ -32,6 +32,7 @@ from pitwire.common.schemas.market import Instrument
 from pitwire.common.schemas.orders import OrderIntent
 from pitwire.common.testing import FakeShell
 from pitwire.common.testing.hands import BTC, CONFIG
+from pitwire.common.testing.market import feed_status
 from pitwire.risk_gate.handlers import account_gate
 from pitwire.risk_gate.handlers.agreement import Agreement
 from pitwire.risk_gate.handlers.market import MarketView
@@ -85,6 +86,7 @@ def market_of(shell: Shell) -> MarketView:
     market = MarketView(shell)
     market.ts_market_ns = time.time_ns()
     market.marks[BTC] = Mark(instrument_id=BTC, mark_price=Decimal(20_000), ts_event_ns=market.ts_market_ns)
+    market.trust.on_status(feed_status(), time.monotonic_ns() + LIFE_NS)
     fields = {"symbol": "BTC-USDT", "venue": "sim", "venue_symbol": "BTCUSDT", "base": "BTC", "quote": "USDT"}
     steps = {"tick_size": "0.01", "lot_size": "0.00001"}
     market.instruments.put(Instrument.model_validate({"instrument_id": BTC, **fields, **steps}))

@@ -23,6 +23,7 @@ from pitwire.common.ids import partition_of
 from pitwire.common.portfolio import AccountState
 from pitwire.common.schemas.execution import ExecReport, NotSent, Submitting
 from pitwire.common.schemas.ledger import CapitalRecorded, DayRolled, Halt, LimitsApplied, MarksRecorded, RiskDecision
+from pitwire.common.schemas.market import MarketDoubt
 from pitwire.common.testing.journal import ACCOUNT, BTC, VENUE_ACCOUNT, order_intent
 
 Tamper = Callable[[System], None]
@@ -232,6 +233,7 @@ def old_cursor(system: System) -> None:
 FILL = {"trade_id": "2"}
 CANCELED = {"order_status": "CANCELED"}
 NINTH = {"oms_sequence": 9}
+DOUBTS = (MarketDoubt(instrument_id=BTC, reason="feed of sim is STALE"),)
 NET = {"strategy": "*", "instrument_id": BTC}
 TAMPERINGS: list[tuple[str, Tamper, set[str]]] = [
     ("a fill deleted", drop_row("fills", **FILL), {"I-8.rows"}),
@@ -273,6 +275,7 @@ TAMPERINGS: list[tuple[str, Tamper, set[str]]] = [
     ("an id that its content does not make", rewrite(RiskDecision, incarnation="i2"), {"I-3.journal"}),
     ("an order sent under a halt", sent_under_halt, {"I-21"}),
     ("limits exceeded by an approval", approved_beyond_limits, {"I-16", "I-20"}),
+    ("an approval that raises exposure on doubtful data", rewrite(RiskDecision, doubts=DOUBTS), {"I-33"}),
     ("an order at the venue that was never submitted", unapproved_at_venue, {"I-1"}),
     ("an order larger than approved", venue_order(0, quantity=Decimal(3)), {"I-3"}),
     ("an order at another price", venue_order(0, limit_price=Decimal(101)), {"I-3"}),

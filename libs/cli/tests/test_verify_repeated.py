@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 
 from libs.cli.tests.verify_world import QUOTES, changed, record_of
@@ -12,6 +13,7 @@ from pitwire.common import codec, refusals
 from pitwire.common.bus.port import Record
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.common.schemas.ledger import Approved, Denied, RiskDecision
+from pitwire.common.schemas.market import MarketDoubt
 from pitwire.common.schemas.orders import CancelIntent, OrderIntent
 from pitwire.common.testing.journal import (
     ACCOUNT,
@@ -100,6 +102,24 @@ def test_a_decision_is_made_again_on_what_its_record_covers_though_more_came_bef
     journal.write(RiskDecision, cursor=seen, incarnation=INCARNATION, verdicts=verdicts, marks=())
     found = repeated([record_of(entry) for entry in journal.entries])
     assert (found.decisions, found.differing.told) == (2, [])
+
+
+def test_a_denial_for_doubtful_data_is_made_again_from_the_doubts_in_its_record() -> None:
+    journal = Journal()
+    journal.start()
+    state = journal.fold()
+    state.advance(journal.entries[-1].sequence)
+    doubts = {BTC: "feed of sim is STALE"}
+    verdicts, marks = gate.decide(
+        state,
+        [gate.IntentInput(0, STRATEGY, order_intent(1, "BUY", "10"))],
+        replace(context(journal), doubts=doubts),
+    )
+    told = tuple(MarketDoubt(instrument_id=name, reason=reason) for name, reason in doubts.items())
+    journal.write(RiskDecision, incarnation=INCARNATION, verdicts=verdicts, marks=marks, doubts=told)
+    records = [record_of(entry) for entry in journal.entries]
+    assert (repeated(records).decisions, repeated(records).differing.told) == (1, [])
+    assert repeated([*records[:-1], changed(records[-1], doubts=())]).differing.count == 1
 
 
 def test_a_verdict_that_the_gate_would_not_give_is_named() -> None:

@@ -378,3 +378,28 @@ async def test_a_book_that_cannot_be_fetched_is_told_and_asked_for_again(
     world.feed.books.append(snapshot(10))
     await world.settle()
     assert len(world.last(BookUpdate)) == 1
+
+
+async def test_a_book_that_is_lost_or_back_is_told_by_the_status_at_once(world: World) -> None:
+    """Nobody waits for the next turn of the status: the gate would let orders through meanwhile."""
+    world.feed.books.append(snapshot(10))
+    await world.start()
+    world.feed.say(diff(10, 11, "91.0"))
+    await world.settle()
+    world.feed.say(diff(14, 20, "95.0"))
+    await world.settle()
+    states = [codec.decode(VenueStatus, record.data, subject="") for record in world.last(VenueStatus)]
+    assert [status.unsynced_books for status in states] == [(BTC,), (), (BTC,)]
+
+
+async def test_clocks_are_compared_and_a_venue_that_does_not_answer_changes_nothing(world: World) -> None:
+    compares = asyncio.create_task(world.handlers.compare_clocks())
+    await world.settle()
+    assert world.core.status(0).clock_offset_ms is None
+    compares.cancel()
+    world.feed.time_ns = world.shell.clock.wall_ns() + 2 * MINUTE
+    compares = asyncio.create_task(world.handlers.compare_clocks())
+    await world.settle()
+    compares.cancel()
+    assert world.core.status(0).clock_offset_ms == 120_000
+    assert world.core.status(0).doubted == {BTC: "SKEWED"}

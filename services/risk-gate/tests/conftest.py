@@ -50,6 +50,7 @@ class Desk:
         self.now_ns = START_NS
         self.ts_market_ns = START_NS
         self.venue_accounts: dict[str, str] = {}
+        self.doubts: dict[str, str] = {}
         self.numbers: dict[str, int] = {}
 
     @property
@@ -120,6 +121,7 @@ class Desk:
             instruments=self.instruments,
             approval_ttl_ns=2_000_000_000,
             venue_accounts=self.venue_accounts,
+            doubts=self.doubts,
         )
 
     def work(self, side: str, quantity: str, **changed: Any) -> Approved:

@@ -396,4 +396,4 @@ def test_no_limit_of_money_has_a_default() -> None:
 
 
 def test_every_check_has_its_own_place() -> None:
-    assert len(CHECKS) == len(set(CHECKS)) == 16
+    assert len(CHECKS) == len(set(CHECKS)) == 17

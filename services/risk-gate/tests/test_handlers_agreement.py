@@ -71,6 +71,7 @@ async def test_a_gate_of_another_build_that_takes_over_ends_the_one_before(
     monkeypatch.setattr("pitwire.risk_gate.handlers.opening.BUILD", "9.9.9")
     new = await world.desk("new")
     monkeypatch.undo()
+    await world.price("60000")
     await world.ask(2)
     assert [type(failure) for failure in old.shell.failures] == [LeadershipLost]
     assert str(old.shell.failures[0]) == f"main is led by new of build 9.9.9, not {BUILD}"

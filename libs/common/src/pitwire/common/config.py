@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -94,6 +95,12 @@ class VenueConfig(Section):
     books: tuple[Symbol, ...] = Field(default=(), description="those of them whose order book is followed")
     clock_skew_max_ms: int | None = Field(
         default=None, ge=0, description="how far its clock may be ahead; unset: 500, in paper mode not compared"
+    )
+    divergence_max_percent: Annotated[Positive, Field(le=100)] = Field(
+        default=Decimal(5), description="further from the other venues' mid price of the symbol, a price is flagged"
+    )
+    doubt_after_ms: int = Field(
+        default=1_000, ge=0, description="flagged without a break for so long: the gate lets only reductions pass"
     )
     recv_window_ms: int = Field(default=2000, gt=0, le=2000, description="how long a signed order may travel")
     silence_max_ms: int = Field(default=10_000, ge=500, description="no frame for so long: connect again")

@@ -168,6 +168,12 @@ class StaleMark(AskAgain):
     code = DenialCode.STALE_MARK
 
 
+class DoubtfulMarket(AskAgain):
+    """The feed is silent, stale, in maintenance or without its book, or its data is flagged: reductions pass."""
+
+    code = DenialCode.DOUBTFUL_MARKET
+
+
 class TradingHalted(Stopped):
     """A halt covers it. `pitwire status` lists halts, `pitwire resume` clears them."""
 

@@ -40,6 +40,8 @@ async def main() -> int:
                     skew_max_ns=config.skew_max_ns(venue),
                     books=config.books(name),
                     peers=peers,
+                    divergence_max=float(venue.divergence_max_percent) / 100,
+                    doubt_after_ns=venue.doubt_after_ms * NS_PER_MS,
                 )
                 feed = BinanceFeed(name, venue, service.clock, random_fraction)
                 feeds.append(feed)
@@ -52,6 +54,7 @@ async def main() -> int:
                 service.spawn(f"books {name}", handlers.read_books())
                 service.spawn(f"instruments {name}", handlers.refresh_instruments())
                 service.spawn(f"status {name}", handlers.report_status())
+                service.spawn(f"clocks {name}", handlers.compare_clocks())
                 service.spawn(f"feed {name}", feed.run(handlers))
             return await service.run()
     finally:

@@ -41,6 +41,10 @@ class Feed(Protocol):
         """The venue's book now; `TransientError` as above."""
         ...
 
+    async def server_time_ns(self) -> int:
+        """The venue's clock now; `TransientError` as above."""
+        ...
+
     async def run(self, sink: Sink) -> None:
         """Streams for ever: connects, watches for silence, reconnects by itself."""
         ...

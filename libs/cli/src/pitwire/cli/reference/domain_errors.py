@@ -59,6 +59,7 @@ TROUBLES: Final = (
     ),
     Trouble("market data", "rate limited", (errors.RateLimited, ErrorClass.RATE_LIMITED), "seconds to wait, obeyed"),
     Trouble("market data", "stale or absent price", (refusals.StaleMark, refusals.NoMark), "no order on an old price"),
+    Trouble("market data", "doubtful feed", (refusals.DoubtfulMarket,), "the reason, as the venue's status had it"),
     Trouble("strategy", "initialisation", (errors.StrategyNotMade,), "at the start, with file and reason"),
     Trouble("strategy", "insufficient data", (WARMING_UP,), "a state with its count, no error: `pitwire why`"),
     Trouble("strategy", "invalid parameter", (errors.InvalidParameter,), "name, value, what was expected"),

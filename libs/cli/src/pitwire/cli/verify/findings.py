@@ -23,6 +23,7 @@ class JournalFindings:
     states: Findings = field(default_factory=Findings)
     halted: Findings = field(default_factory=Findings)
     limits: Findings = field(default_factory=Findings)
+    doubted: Findings = field(default_factory=Findings)
     reservations: Findings = field(default_factory=Findings)
     identity: Findings = field(default_factory=Findings)
     double_entry: Findings = field(default_factory=Findings)
@@ -46,6 +47,7 @@ class JournalFindings:
             self.states.check("I-4", "order states move only as listed", of_orders),
             self.halted.check("I-21", "nothing was sent under a halt", of_orders),
             self.limits.check("I-16", "limits held at every approval", f"{decisions:,} decisions"),
+            self.doubted.check("I-33", "nothing but reductions on doubtful market data", f"{decisions:,} decisions"),
             self.reservations.check("I-17.journal", "reservations = what open orders may still fill", of_ledger),
             self.identity.check("I-11", "equity = capital + realised + unrealised - fees, exactly", of_ledger),
             self.double_entry.check("I-10", "every asset's postings sum to zero", f"{accounts} accounts"),

@@ -96,7 +96,7 @@ INVARIANTS: Final[dict[str, Invariant]] = {
     "I-32": Invariant("What cannot be read is set aside, and crashes nobody.", ("I-32", "I-27.rows")),
     "I-33": Invariant(
         "No crossed, gapped or stale market is taken for a fresh one.",
-        (),
+        ("I-33",),
         ("services/market-data/tests/test_feed.py",),
     ),
     "I-34": Invariant(

@@ -105,6 +105,7 @@ class Repeater:
             instruments=self._instruments,
             approval_ttl_ns=gate.APPROVAL_TTL_NS,
             venue_accounts=self._venue_accounts.get(state.account, {}),
+            doubts={doubt.instrument_id: doubt.reason for doubt in decision.doubts},
         )
 
 

@@ -41,6 +41,7 @@ class RiskAudit:
             for verdict in record.verdicts:
                 if isinstance(verdict, Approved):
                     self._judge(sequence, verdict)
+                    self._trusted(sequence, record, verdict)
                     self._truth.approve(verdict)
 
     def compare(self, sequence: int, state: AccountState) -> None:
@@ -86,6 +87,13 @@ class RiskAudit:
         self._affordable(place, approved)
         if intent.side is Side.SELL:
             self._holds(place, approved)
+
+    def _trusted(self, sequence: int, decision: RiskDecision, approved: Approved) -> None:
+        for doubt in decision.doubts:
+            self._found.doubted.require(
+                approved.is_reduction or doubt.instrument_id != approved.intent.instrument_id,
+                f"{approved.client_order_id} at {sequence}: approved, though {doubt.reason}",
+            )
 
     def _position(self, place: str, approved: Approved, limits: AccountLimits) -> None:
         intent, held = approved.intent, approved.reservation

@@ -52,6 +52,7 @@ def show_status(data_dir: Path) -> Reply:
         "services": services,
         "disagreement": odd,
         "accounts": [_account(metrics) for metrics in seen.metrics],
+        "doubts": doubts_of(seen.metrics),
         "halts": [halt_document(halt) for halt in seen.halts],
         "journal_sequence": seen.journal,
         "venue": seen.venue,
@@ -59,7 +60,7 @@ def show_status(data_dir: Path) -> Reply:
         "run": str(running.run or ""),
         "market": running.market,
     }
-    tables = (_services_table(services), _accounts_table(seen.metrics), halts_table(seen.halts))
+    tables = (_services_table(services), _accounts_table(seen.metrics), _doubts_table(seen), halts_table(seen.halts))
     return Reply(document, (*_warning(odd), *tables, _footer(running, seen)), ExitCode.OK if well else ExitCode.NO)
 
 
@@ -93,6 +94,11 @@ def service_state(name: str, seen: Seen) -> dict[str, Any]:
 def at_odds(seen: Seen) -> str:
     """Which processes may not trade together; empty when all that were heard lately may."""
     return disagreement(beat for beat in seen.beats if _age_ms(beat, seen) <= SILENT_AFTER_S * 1_000)
+
+
+def doubts_of(accounts: tuple[RiskMetrics, ...]) -> dict[str, str]:
+    """Instruments whose market data lets only reductions pass, and why, as the gate of any account says."""
+    return {doubt.instrument_id: doubt.reason for metrics in accounts for doubt in metrics.doubts}
 
 
 def _age_ms(beat: Heartbeat, seen: Seen) -> int:
@@ -185,6 +191,11 @@ def _accounts_table(accounts: tuple[RiskMetrics, ...]) -> Table:
         for m in accounts
     )
     return Table("accounts", columns, rows, "no account has reported yet: is the risk gate ready?")
+
+
+def _doubts_table(seen: Seen) -> Table:
+    rows = tuple(doubts_of(seen.metrics).items())
+    return Table("market data in doubt", (Column("instrument"), Column("reason")), rows, "all market data is trusted")
 
 
 def _footer(running: Running, seen: Seen) -> str:

@@ -16,6 +16,7 @@ from pitwire.common.schemas.base import (
     TimeNs,
     Token,
 )
+from pitwire.common.schemas.market import MarketDoubt
 
 
 class Command(Message):
@@ -129,6 +130,9 @@ class RiskMetrics(Message):
     oms_sequence: Count
     ts_market_ns: TimeNs
     ts_ns: TimeNs
+    doubts: tuple[MarketDoubt, ...] = Field(
+        default=(), max_length=1000, description="instruments whose market data lets only reductions pass just now"
+    )
 
 
 class Alert(Message):

@@ -25,6 +25,7 @@ from pitwire.common.schemas.base import (
     Value,
 )
 from pitwire.common.schemas.limits import AccountLimits
+from pitwire.common.schemas.market import MarketDoubt
 from pitwire.common.schemas.orders import CancelIntent, OrderIntent
 
 DECISIONS_MAX = 20
@@ -121,6 +122,7 @@ class RiskDecision(LedgerEvent):
     verdicts: Annotated[tuple[Verdict, ...], Field(min_length=1, max_length=DECISIONS_MAX)]
     marks: tuple[Mark, ...] = Field(default=(), description="marks this decision used that the ledger had not")
     grant_version: Count = Field(default=0, description="firm grant the limits were checked against")
+    doubts: tuple[MarketDoubt, ...] = Field(default=(), description="of the instruments asked for, as the feed said")
 
 
 class MarksRecorded(LedgerEvent):

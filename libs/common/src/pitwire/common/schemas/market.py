@@ -178,6 +178,13 @@ class Instrument(Message):
         return self
 
 
+class MarketDoubt(Value):
+    """Why market data of this instrument is not to be trusted just now: it lets only reductions pass."""
+
+    instrument_id: InstrumentRef
+    reason: Text
+
+
 class VenueStatus(Message):
     """State of one venue's feed as market-data sees it; `stale_instruments` are flagged, not hidden."""
 
@@ -193,5 +200,9 @@ class VenueStatus(Message):
     rejected: dict[Token, Count] = Field(default={}, description="messages not published so far, by reason")
     delay_ms: int | None = Field(
         default=None, description="least receive less event time since the status before; below 0: our clock is behind"
+    )
+    clock_offset_ms: int | None = Field(default=None, description="the venue's clock less ours, asked every few seconds")
+    doubted: dict[InstrumentRef, Token] = Field(
+        default={}, description="flagged without a break for `doubt_after_ms`, with the reason: only reductions pass"
     )
     detail: Text = ""

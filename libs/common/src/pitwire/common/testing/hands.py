@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from pitwire.common import codec, subjects
 from pitwire.common.bus.memory import MemoryServer
@@ -16,6 +16,7 @@ from pitwire.common.schemas.control import Command, CommandResult, Heartbeat
 from pitwire.common.schemas.ledger import Approved, Denied, RiskDecision
 from pitwire.common.schemas.market import Instrument, Quote
 from pitwire.common.schemas.orders import OrderIntent
+from pitwire.common.testing.market import feed_status
 from pitwire.common.testing.shell import FakeShell
 
 BTC: Final = "BTC-USDT.sim"
@@ -86,7 +87,15 @@ class BusHands:
         )
         await self.send(subjects.instrument(BTC), instrument)
 
+    async def feed(self, **changed: Any) -> None:
+        """What market-data says of the venue: without `changed`, that all is well."""
+        status = feed_status(**changed)
+        await self.hands.bus.publish(subjects.venue_status("sim"), codec.encode(status), codec.headers_for(status))
+        await self.hands.settle()
+
     async def price(self, bid: str, *, seconds: int = 0) -> None:
+        """A quote, from a feed that says it is well."""
+        await self.feed()
         quote = Quote.model_validate(
             {
                 "instrument_id": BTC,

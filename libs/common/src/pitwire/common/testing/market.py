@@ -5,9 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Final
 
-from pitwire.common.enums import Side
+from pitwire.common.enums import Side, VenueState
 from pitwire.common.ids import symbol_of, venue_of
-from pitwire.common.schemas.market import Candle, Instrument, Quote, Trade
+from pitwire.common.schemas.market import Candle, Instrument, Quote, Trade, VenueStatus
 from pitwire.common.units import NS_PER_S
 
 MINUTE_NS: Final = 60 * NS_PER_S
@@ -84,6 +84,19 @@ def trade(trade_id: int, price: str, instrument_id: str = BTC, **changed: Any) -
         "aggressor_side": Side.BUY,
     }
     return Trade(**(values | _decimals(changed)))
+
+
+def feed_status(venue: str = "sim", **changed: Any) -> VenueStatus:
+    """A feed that is connected and in order."""
+    values: dict[str, Any] = {
+        "venue": venue,
+        "state": VenueState.CONNECTED,
+        "epoch": "e1",
+        "sequence": 1,
+        "ts_event_ns": 0,
+        "ts_recv_ns": 0,
+    }
+    return VenueStatus(**(values | changed))
 
 
 def _decimals(changed: dict[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,8 @@ from pitwire.common.ids import instrument_id
 from pitwire.common.schemas.market import Instrument
 from pitwire.market_data.adapters.backoff import Backoff
 from pitwire.market_data.adapters.binance_rest import BinanceRest, VenueRefusal
-from pitwire.market_data.adapters.frames import Notice, bar_of_row, definition_of, snapshot_of, tick_of
+from pitwire.market_data.adapters.fields import Fields
+from pitwire.market_data.adapters.frames import MS_MAX, Notice, bar_of_row, definition_of, snapshot_of, tick_of
 from pitwire.market_data.core.bars import BarBuilder, EmptyBars
 from pitwire.market_data.core.candle_lines import BASE_INTERVAL
 from pitwire.market_data.core.candles import HistoryRequest
@@ -131,6 +132,13 @@ class BinanceFeed:
         """See `Feed`."""
         params = {"symbol": self._symbols[instrument_id], "limit": str(DEPTH_LIMIT)}
         return snapshot_of(instrument_id, await self._rest.get("depth", params))
+
+    async def server_time_ns(self) -> int:
+        """See `Feed`."""
+        answer = await self._rest.get("time", {})
+        if not isinstance(answer, dict):
+            raise DecodeError(subject="time", reason="not an object")
+        return Fields("time", answer).count("serverTime", least=1, most=MS_MAX) * NS_PER_MS
 
     async def _klines(self, request: HistoryRequest, wanted: int, sink: Sink) -> list[Bar]:
         """Page by page, at most `HISTORY_PAGES_MAX` of them; the newest ones in one page."""

@@ -26,6 +26,7 @@ class MemoryFeed:
         self.books: deque[Snapshot] = deque()
         self.book_requests = 0
         self.trading = True
+        self.time_ns: int | None = None
         self._instruments = instruments
         self._script: asyncio.Queue[tuple[Tick, int] | str] = asyncio.Queue()
 
@@ -50,6 +51,11 @@ class MemoryFeed:
         if self.books:
             return self.books.popleft()
         raise TransientError(f"no book of {instrument_id} just now")
+
+    async def server_time_ns(self) -> int:
+        if self.time_ns is None:
+            raise TransientError("no time just now")
+        return self.time_ns
 
     def say(self, tick: Tick, recv_ns: int = 1) -> None:
         self._script.put_nowait((tick, recv_ns))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Final
 
@@ -26,11 +26,21 @@ def is_made_of_base(interval: str) -> bool:
 
 
 class CandleLines:
-    """Every series of one venue. Whatever a candle comes from, its series lets it through once and in order."""
+    """Every series of one venue. Whatever a candle comes from, its series lets it through once and in order.
 
-    def __init__(self, epoch: str, intervals: Mapping[str, tuple[str, ...]], clock: MarketClock) -> None:
+    `is_doubted`: whether data of an instrument is in doubt at a time of the wall clock; a candle closed then is SUSPECT.
+    """
+
+    def __init__(
+        self,
+        epoch: str,
+        intervals: Mapping[str, tuple[str, ...]],
+        clock: MarketClock,
+        is_doubted: Callable[[str, int], bool],
+    ) -> None:
         self._epoch = epoch
         self._clock = clock
+        self._is_doubted = is_doubted
         self._series: dict[Key, CandleSeries] = {}
         self._counts: dict[Key, int] = {}
         self._closes: dict[Key, Decimal] = {}
@@ -122,6 +132,8 @@ class CandleLines:
         self._clock.see(close_time_ns)
         before, self._closes[key] = self._closes.get(key), bar.close
         believed = before is None or all(is_near(float(price), float(before)) for price in (bar.high, bar.low))
+        if not closed.backfilled and self._is_doubted(bar.instrument_id, recv_ns):
+            believed = False
         return Candle(
             instrument_id=bar.instrument_id,
             epoch=self._epoch,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pitwire.common.enums import DataQuality, VenueState
+from pitwire.common.ids import symbol_of
 from pitwire.common.schemas.market import VenueStatus
 from pitwire.common.units import NS_PER_MS, NS_PER_S
 from pitwire.market_data.core.book_line import BookLine
@@ -15,7 +16,17 @@ from pitwire.market_data.core.candles import HistoryRequest
 from pitwire.market_data.core.depth import Diff, Outcome, Snapshot
 from pitwire.market_data.core.doubt import Collar, MarketClock
 from pitwire.market_data.core.messages import BookOut, QuoteOut, TradeOut, quantity_text
-from pitwire.market_data.core.quality import QUALITY_OF, Delays, Divergence, Flag
+from pitwire.market_data.core.quality import (
+    DIVERGENCE_MAX,
+    DOUBT_AFTER_NS,
+    OFFSET_MAX_NS,
+    QUALITY_OF,
+    ClockOffset,
+    Delays,
+    Divergence,
+    Doubts,
+    Flag,
+)
 from pitwire.market_data.core.ticks import Bar, QuoteTick, TimeTick, TradeTick
 
 LATE_MAX_NS: Final = 5 * NS_PER_S
@@ -29,6 +40,7 @@ class _Line:
     """What is remembered of one instrument."""
 
     book: BookLine | None
+    doubts: Doubts
     collar: Collar = field(default_factory=Collar)
     trade_id: int = 0
     update_id: int = 0
@@ -52,7 +64,8 @@ class FeedCore:
     """State of one venue's feed. `recv_ns` is the wall clock, handed in; the venue's own time is in the ticks.
 
     `skew_max_ns`: how far the venue's clock may be ahead of ours; None where they are not compared, since the market
-    is replayed. `books` are the instruments whose book is followed; `peers` knows the same symbols elsewhere.
+    is replayed. `books` are the instruments whose book is followed; `peers` knows the same symbols elsewhere, from whose
+    mid price ours may be `divergence_max` away. What is flagged for `doubt_after_ns` without a break is in doubt.
     """
 
     def __init__(
@@ -65,21 +78,29 @@ class FeedCore:
         skew_max_ns: int | None = None,
         books: Collection[str] = (),
         peers: Divergence | None = None,
+        divergence_max: float = DIVERGENCE_MAX,
+        doubt_after_ns: int = DOUBT_AFTER_NS,
     ) -> None:
         self.venue: Final = venue
         self.epoch: Final = epoch
         self.clock = MarketClock()
-        self.candles: Final = CandleLines(epoch, intervals, self.clock)
+        self.candles: Final = CandleLines(epoch, intervals, self.clock, self._is_doubted)
         self.rejected = Rejected()
         self.flagged = dict.fromkeys(Flag, 0)
         self._delays = Delays(skew_max_ns, LATE_MAX_NS)
+        self.offset: Final = ClockOffset(OFFSET_MAX_NS if skew_max_ns is None else skew_max_ns)
         self._peers = peers or Divergence()
         self._silence_max_ns = silence_max_ns
-        self._lines = {name: _Line(BookLine(name, epoch) if name in books else None) for name in intervals}
+        self._divergence_max = divergence_max
+        self._lines = {
+            name: _Line(BookLine(name, epoch) if name in books else None, Doubts(doubt_after_ns, silence_max_ns))
+            for name in intervals
+        }
         self._state = VenueState.DISCONNECTED
         self._not_trading: tuple[str, ...] = ()
         self._statuses = 0
         self._made: Found = []
+        self._has_news = False
 
     # -- trades and quotes ---------------------------------------------------------------------------------------
 
@@ -98,9 +119,11 @@ class FeedCore:
         line.trades += 1
         if self.candles.makes_from_trades:
             self._made += self.candles.on_trade(tick, recv_ns)
-        flag = self._time_flag(tick.ts_event_ns, recv_ns)
-        if flag is not Flag.SKEWED and not line.collar.on_trade(float(tick.last_price)):
+        flag, price = self._time_flag(tick.ts_event_ns, recv_ns), float(tick.last_price)
+        if flag is not Flag.SKEWED and not line.collar.on_trade(price):
             flag = Flag.OUTLIER
+        if flag is None and not self._peers.agrees(tick.instrument_id, price, recv_ns, self._divergence_max):
+            flag = Flag.DIVERGED
         if flag is None and skipped:
             flag = Flag.GAP
         return TradeOut(
@@ -109,7 +132,7 @@ class FeedCore:
             line.trades,
             tick.ts_event_ns,
             recv_ns,
-            self._quality(flag),
+            self._quality(line, "trade", flag, recv_ns),
             str(tick.trade_id),
             tick.last_price,
             tick.last_quantity,
@@ -139,7 +162,7 @@ class FeedCore:
             line.quotes,
             self.clock.now_ns,
             recv_ns,
-            self._quality(flag),
+            self._quality(line, "quote", flag, recv_ns),
             tick.bid_price,
             quantity_text(tick.bid_quantity),
             tick.ask_price,
@@ -160,14 +183,14 @@ class FeedCore:
             self.rejected.repeated += 1
         flag = self._time_flag(diff.ts_event_ns, recv_ns)
         if outcome is Outcome.LOST:
-            self._quality(flag)
+            self._quality(line, "book", flag, recv_ns)
             return self._lost(book, recv_ns)
         if outcome is not Outcome.APPLIED:
             return None
         mid_price = book.mid_price
         if flag is None and mid_price is not None:
             flag = self._price_flag(diff.instrument_id, line, mid_price, recv_ns)
-        return book.applied(diff, self._quality(flag), recv_ns)
+        return book.applied(diff, self._quality(line, "book", flag, recv_ns), recv_ns)
 
     def snapshot_requests(self) -> list[str]:
         """Instruments whose book waits for a snapshot."""
@@ -183,6 +206,7 @@ class FeedCore:
             return self._lost(line.book, recv_ns)
         if outcome is not Outcome.SNAPSHOT:
             return None
+        self._has_news = True
         return line.book.whole(DataQuality.OK, ts_event_ns=self.clock.now_ns, recv_ns=recv_ns)
 
     def lose_books(self, recv_ns: int) -> list[BookOut]:
@@ -192,7 +216,14 @@ class FeedCore:
 
     def _lost(self, book: BookLine, recv_ns: int) -> BookOut:
         flag = Flag.CROSSED if book.is_crossed else Flag.GAP
-        return book.lost(self._quality(flag), ts_event_ns=self.clock.now_ns, recv_ns=recv_ns)
+        self.flagged[flag] += 1
+        self._has_news = True
+        return book.lost(QUALITY_OF[flag], ts_event_ns=self.clock.now_ns, recv_ns=recv_ns)
+
+    def take_news(self) -> bool:
+        """Whether a book was lost or came back since the last call: the status says so at once."""
+        news, self._has_news = self._has_news, False
+        return news
 
     # -- candles and time ----------------------------------------------------------------------------------------
 
@@ -203,6 +234,7 @@ class FeedCore:
             self.rejected.unknown_instrument += 1
             return
         line.heard_ns = recv_ns
+        line.doubts.see("time", self._delays.see(tick.ts_event_ns, recv_ns), recv_ns)
         self.rejected.mistimed += not self.clock.see(tick.ts_event_ns)
 
     def on_bar(self, bar: Bar, recv_ns: int) -> Found:
@@ -212,6 +244,7 @@ class FeedCore:
             self.rejected.unknown_instrument += 1
             return []
         line.heard_ns = recv_ns
+        line.doubts.see("time", self._delays.see(bar.ts_event_ns, recv_ns), recv_ns)
         if not self.clock.see(bar.ts_event_ns):
             self.rejected.mistimed += 1
             return []
@@ -258,6 +291,11 @@ class FeedCore:
         """Which instruments the venue trades right now; the others count as stale."""
         self._not_trading = tuple(instrument for instrument in self._lines if not trading.get(instrument, False))
 
+    def on_delisted(self, symbols: Collection[str]) -> None:
+        """The venue lists these no longer; what it said of the others still holds."""
+        gone = [name for name in self._lines if symbol_of(name) in symbols]
+        self._not_trading = tuple(dict.fromkeys([*self._not_trading, *gone]))
+
     def status(self, recv_ns: int, detail: str = "") -> VenueStatus:
         """State now; instruments silent for too long are stale, and all of them together make the venue STALE."""
         silent = [name for name, line in self._lines.items() if recv_ns - line.heard_ns > self._silence_max_ns]
@@ -282,6 +320,8 @@ class FeedCore:
             flagged={flag.value: count for flag, count in self.flagged.items() if count},
             rejected={name: count for name in Rejected.__slots__ if (count := getattr(self.rejected, name))},
             delay_ms=None if least_ns is None else least_ns // NS_PER_MS,
+            doubted=self._doubted(recv_ns),
+            clock_offset_ms=self.offset.offset_ms,
             detail=detail[:DETAIL_MAX],
         )
 
@@ -299,9 +339,19 @@ class FeedCore:
     def _price_flag(self, instrument_id: str, line: _Line, mid_price: float, recv_ns: int) -> Flag | None:
         if not line.collar.on_quote(mid_price):
             return Flag.OUTLIER
-        return None if self._peers.on_mid(instrument_id, mid_price, recv_ns) else Flag.DIVERGED
+        near = self._peers.on_mid(instrument_id, mid_price, recv_ns, self._divergence_max)
+        return None if near else Flag.DIVERGED
 
-    def _quality(self, flag: Flag | None) -> DataQuality:
+    def _is_doubted(self, instrument_id: str, now_ns: int) -> bool:
+        return self.offset.is_skewed or self._lines[instrument_id].doubts.at(now_ns) is not None
+
+    def _doubted(self, now_ns: int) -> dict[str, str]:
+        skewed = Flag.SKEWED if self.offset.is_skewed else None
+        found = {name: line.doubts.at(now_ns) or skewed for name, line in self._lines.items()}
+        return {name: flag.value for name, flag in found.items() if flag}
+
+    def _quality(self, line: _Line, kind: str, flag: Flag | None, recv_ns: int) -> DataQuality:
+        line.doubts.see(kind, flag, recv_ns)
         if flag is None:
             return DataQuality.OK
         self.flagged[flag] += 1

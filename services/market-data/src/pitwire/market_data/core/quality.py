@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from statistics import median
 from typing import Final
 
 from pitwire.common.enums import DataQuality
 from pitwire.common.ids import symbol_of, venue_of
-from pitwire.common.units import NS_PER_S
+from pitwire.common.units import NS_PER_MS, NS_PER_S
 
 
 class Flag(StrEnum):
@@ -32,29 +33,99 @@ QUALITY_OF: Final = {
 }
 
 DIVERGENCE_MAX: Final = 0.05
-"""A mid price this share away from the median of the other venues is flagged."""
+"""A price this share away from the median of the other venues' mid prices is flagged, where nothing is configured."""
+
+OFFSET_MAX_NS: Final = 500 * NS_PER_MS
+"""The venue's clock this far from ours makes its data doubtful; nothing can be signed in time then either."""
+
+DOUBT_AFTER_NS: Final = 1 * NS_PER_S
+"""Flagged without a break for so long, an instrument is in doubt, where nothing is configured."""
 
 PEER_AGE_MAX_NS: Final = 5 * NS_PER_S
 """A venue that said nothing for so long (wall clock) is no measure for others."""
 
 
 class Divergence:
-    """The same symbol at several venues: one that stands apart from the others is not believed."""
+    """The same symbol at several venues: one that stands apart from the others is not believed.
+
+    Shared by the feeds of one process, where the venues' data meet. Of two venues that differ neither is believed.
+    """
 
     def __init__(self) -> None:
         self._mids: dict[str, dict[str, tuple[float, int]]] = {}
 
-    def on_mid(self, instrument_id: str, mid_price: float, recv_ns: int) -> bool:
-        """False where it stands apart; True also where nobody else trades it just now."""
-        mids = self._mids.setdefault(symbol_of(instrument_id), {})
-        venue = venue_of(instrument_id)
-        mids[venue] = mid_price, recv_ns
-        if len(mids) == 1:
+    def on_mid(self, instrument_id: str, mid_price: float, recv_ns: int, most: float = DIVERGENCE_MAX) -> bool:
+        """Remembers it; False where it stands apart by more than the share `most`, as `agrees` says."""
+        self._mids.setdefault(symbol_of(instrument_id), {})[venue_of(instrument_id)] = mid_price, recv_ns
+        return self.agrees(instrument_id, mid_price, recv_ns, most)
+
+    def agrees(self, instrument_id: str, price: float, recv_ns: int, most: float = DIVERGENCE_MAX) -> bool:
+        """Whether it is near the others' mid prices; also where nobody else trades it just now."""
+        mids = self._mids.get(symbol_of(instrument_id))
+        if mids is None:
             return True
+        venue = venue_of(instrument_id)
         others = [
             mid for name, (mid, at_ns) in mids.items() if name != venue and abs(recv_ns - at_ns) <= PEER_AGE_MAX_NS
         ]
-        return not others or abs(mid_price - median(others)) <= DIVERGENCE_MAX * median(others)
+        return not others or abs(price - median(others)) <= most * median(others)
+
+
+@dataclass(slots=True)
+class Doubt:
+    """One kind of message of one instrument, flagged without a break from `since_ns` to `newest_ns` (wall clock)."""
+
+    flag: Flag
+    since_ns: int
+    newest_ns: int
+
+
+class Doubts:
+    """What is flagged of one instrument, by kind of message: one that is not flagged ends the doubt of its kind."""
+
+    def __init__(self, after_ns: int, forgotten_after_ns: int) -> None:
+        self._after_ns = after_ns
+        self._forgotten_after_ns = forgotten_after_ns
+        self._kinds: dict[str, Doubt] = {}
+
+    def see(self, kind: str, flag: Flag | None, recv_ns: int) -> None:
+        """The judgement of one message."""
+        if flag is None:
+            if self._kinds:
+                self._kinds.pop(kind, None)
+            return
+        doubt = self._kinds.get(kind)
+        if doubt is None:
+            self._kinds[kind] = Doubt(flag, recv_ns, recv_ns)
+        else:
+            doubt.flag, doubt.newest_ns = flag, recv_ns
+
+    def at(self, now_ns: int) -> Flag | None:
+        """The newest flag of a kind that was flagged for long enough, and lately; None for no doubt."""
+        for doubt in self._kinds.values():
+            lately = now_ns - doubt.newest_ns <= self._forgotten_after_ns
+            if lately and doubt.newest_ns - doubt.since_ns >= self._after_ns:
+                return doubt.flag
+        return None
+
+
+class ClockOffset:
+    """The venue's clock less ours, from one question and its answer."""
+
+    def __init__(self, skew_max_ns: int) -> None:
+        self._skew_max_ns = skew_max_ns
+        self._offset_ns: int | None = None
+        self.is_skewed = False
+
+    def see(self, server_ns: int, asked_ns: int, answered_ns: int) -> None:
+        """The answer was written somewhere between question and arrival: half of that is how wrong we may be."""
+        self._offset_ns = server_ns - (asked_ns + answered_ns) // 2
+        self.is_skewed = abs(self._offset_ns) - (answered_ns - asked_ns) // 2 > self._skew_max_ns
+
+    @property
+    def offset_ms(self) -> int | None:
+        """None before the first answer."""
+        return None if self._offset_ns is None else self._offset_ns // NS_PER_MS
 
 
 class Delays:

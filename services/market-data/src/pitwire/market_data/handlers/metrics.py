@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter as Counted
+
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from pitwire.common.schemas.market import VenueStatus
+from pitwire.market_data.core.quality import Flag
 
 
 class Metrics:
@@ -21,8 +24,10 @@ class Metrics:
         self.rejected = gauge("rejected", "ticks not published", "venue", "reason")
         self.flagged = gauge("flagged", "messages whose quality is not OK", "venue", "reason")
         self.stale_instruments = gauge("stale_instruments", "instruments silent or not trading", "venue")
+        self.doubted = gauge("doubted_instruments", "instruments flagged without a break", "venue", "reason")
         self.unsynced_books = gauge("unsynced_books", "books that are not in sequence", "venue")
         self.delay_ms = gauge("delay_ms", "least receive less event time; below 0: our clock is behind", "venue")
+        self.clock_offset_ms = gauge("clock_offset_ms", "the venue's clock less ours", "venue")
         self.malformed = counter("malformed", "frames and answers that could not be read", "venue")
         self.unpublished = counter("unpublished", "messages lost because the bus was away", "venue")
         self.disconnects = counter("disconnects", "connections to the venue that ended or failed", "venue")
@@ -35,6 +40,11 @@ class Metrics:
         for reason, count in status.flagged.items():
             self.flagged.labels(status.venue, reason).set(count)
         self.stale_instruments.labels(status.venue).set(len(status.stale_instruments))
+        doubted = Counted(status.doubted.values())
+        for flag in Flag:
+            self.doubted.labels(status.venue, flag.value).set(doubted[flag.value])
         self.unsynced_books.labels(status.venue).set(len(status.unsynced_books))
+        if status.clock_offset_ms is not None:
+            self.clock_offset_ms.labels(status.venue).set(status.clock_offset_ms)
         if status.delay_ms is not None:
             self.delay_ms.labels(status.venue).set(status.delay_ms)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -10,7 +11,7 @@ from pitwire.common import codec, subjects, topology
 from pitwire.common.bus.port import Record
 from pitwire.common.crashpoints import CrashPoint, crashpoint
 from pitwire.common.enums import AlertSeverity
-from pitwire.common.errors import DecodeError, OutcomeUnknown, TransientError
+from pitwire.common.errors import DecodeError, OutcomeUnknown, SymbolNotFound, TransientError
 from pitwire.common.schemas.market import Candle
 from pitwire.common.shell import Shell
 from pitwire.common.telemetry import Tracing
@@ -25,7 +26,8 @@ from pitwire.market_data.handlers.publisher import Publisher
 from pitwire.market_data.ports import Feed
 
 STATUS_PERIOD_S: Final = 1.0
-INSTRUMENTS_PERIOD_S: Final = 600.0
+INSTRUMENTS_PERIOD_S: Final = 60.0
+CLOCKS_PERIOD_S: Final = 5.0
 HISTORY_WAIT_S: Final = 1.0
 HISTORY_TRIES_MAX: Final = 30
 BOOK_WAIT_S: Final = 1.0
@@ -52,6 +54,7 @@ class VenueHandlers:
         self._writer = CandleWriter(core.venue, shell, metrics, tracing)
         self._history_wanted = asyncio.Event()
         self._books_wanted = asyncio.Event()
+        self._instruments_wanted = asyncio.Event()
         self._connected = False
         self._ready_changed = ready_changed
 
@@ -79,13 +82,31 @@ class VenueHandlers:
         crashpoint(CrashPoint.FEED_DEFINED)
 
     async def refresh_instruments(self) -> None:
-        """Repeats `publish_instruments` for ever; what fails is told and tried again at the next turn."""
+        """Repeats `publish_instruments` for ever, and at once after an interruption, which may have been maintenance.
+
+        What fails is told and tried again at the next turn.
+        """
         while True:
-            await asyncio.sleep(INSTRUMENTS_PERIOD_S)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(INSTRUMENTS_PERIOD_S):
+                    await self._instruments_wanted.wait()
+            self._instruments_wanted.clear()
             try:
                 await self.publish_instruments()
+            except SymbolNotFound as error:
+                self._core.on_delisted(error.symbols)
+                await self._alert(AlertSeverity.CRITICAL, "INSTRUMENT_DELISTED", str(error))
             except (TransientError, OutcomeUnknown, DecodeError) as error:
                 await self._alert(AlertSeverity.WARNING, "INSTRUMENTS_NOT_REFRESHED", str(error))
+
+    async def compare_clocks(self) -> None:
+        """Asks the venue for its time, for ever; while it does not answer, what it said before holds."""
+        while True:
+            with contextlib.suppress(TransientError, DecodeError):
+                asked_ns = self._shell.clock.wall_ns()
+                server_ns = await self._feed.server_time_ns()
+                self._core.offset.see(server_ns, asked_ns, self._shell.clock.wall_ns())
+            await asyncio.sleep(CLOCKS_PERIOD_S)
 
     async def report_status(self) -> None:
         """The venue's state, repeated for late joiners."""
@@ -134,6 +155,7 @@ class VenueHandlers:
 
     async def on_disconnected(self, reason: str) -> None:
         self._connected = False
+        self._instruments_wanted.set()
         self._ready_changed()
         self._metrics.disconnects.labels(self._core.venue).inc()
         now_ns = self._shell.clock.wall_ns()
@@ -146,8 +168,13 @@ class VenueHandlers:
         book = self._core.on_diff(diff, recv_ns)
         if book is not None:
             await self._publisher.tick(book)
+            await self._tell_news()
         if self._core.snapshot_requests():
             self._books_wanted.set()
+
+    async def _tell_news(self) -> None:
+        if self._core.take_news():
+            await self._publisher.status(self._core.status(self._shell.clock.wall_ns()))
 
     async def _take(self, found: Found) -> None:
         for each in found:
@@ -206,6 +233,7 @@ class VenueHandlers:
                 book = self._core.on_snapshot(snapshot, self._shell.clock.wall_ns())
                 if book is not None:
                     await self._publisher.tick(book)
+                    await self._tell_news()
             if self._core.snapshot_requests():
                 self._books_wanted.set()
                 await asyncio.sleep(BOOK_WAIT_S)

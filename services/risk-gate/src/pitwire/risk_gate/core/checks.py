@@ -1,7 +1,8 @@
 """The checks of an order, in the order in which they are asked: the first no is the answer.
 
 A *reduction* lowers the position of the restricted scope even if every open close fills first. It passes what is there
-to stop risk from growing: REDUCING halts, pauses, the restricted list, stale marks, order value, loss, drawdown, rate.
+to stop risk from growing: REDUCING halts, pauses, the restricted list, doubtful data, stale marks, order value, loss,
+drawdown, rate.
 Only HALTED, the venue's own rules, a price that must be a mistake and what the account really has stop it. What must
 stay within a limit may equal it; a loss or drawdown that reaches its limit has used it up.
 """
@@ -60,6 +61,12 @@ def shaped(q: Question) -> Refusal | None:
     prices = tuple(price for price in (q.intent.limit_price, q.intent.stop_price) if price is not None)
     at = q.intent.limit_price or q.intent.stop_price or q.mark_price
     return shape_fault(q.instrument, quantity=q.intent.quantity, prices=prices, notional_price=at)
+
+
+def market_trusted(q: Question) -> Refusal | None:
+    """The feed of this instrument, as its venue's status has it."""
+    doubt = q.context.doubts.get(q.intent.instrument_id)
+    return refusals.DoubtfulMarket(doubt) if doubt and not q.is_reduction else None
 
 
 def marks_fresh(q: Question) -> Refusal | None:
@@ -238,6 +245,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     paused,
     restricted,
     shaped,
+    market_trusted,
     marks_fresh,
     price_collar,
     only_reduces,

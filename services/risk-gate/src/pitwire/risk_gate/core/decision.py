@@ -12,13 +12,14 @@ from pitwire.common.ids import MANUAL_STRATEGY, client_order_id
 from pitwire.common.money import exact, on_wire
 from pitwire.common.portfolio import AccountState
 from pitwire.common.refusals import Refusal
-from pitwire.common.schemas.ledger import Approved, CancelApproved, Denied, Mark, Verdict
+from pitwire.common.schemas.ledger import Approved, CancelApproved, Denied, Mark, RiskDecision, Verdict
+from pitwire.common.schemas.market import MarketDoubt
 from pitwire.common.schemas.orders import CancelIntent, OrderIntent
 from pitwire.common.units import NS_PER_MS
 from pitwire.risk_gate.core.ahead import Ahead
 from pitwire.risk_gate.core.checks import CHECKS, verified_reduction
 from pitwire.risk_gate.core.question import DecisionContext, IntentInput, Question, question
-from pitwire.risk_gate.core.schedule import new_marks, require_applied
+from pitwire.risk_gate.core.schedule import Place, new_marks, require_applied
 
 APPROVAL_TTL_NS: Final = 2_000 * NS_PER_MS
 """So long after its decision an approval may be sent."""
@@ -39,8 +40,21 @@ def decide(
     require_applied(state)
     ahead = Ahead(state, context.marks)
     verdicts = tuple(_verdict(ahead, given, context) for given in batch)
-    named = [given.intent.instrument_id for given in batch if isinstance(given.intent, OrderIntent)]
-    return verdicts, new_marks(state, context.marks, named)
+    return verdicts, new_marks(state, context.marks, named(batch))
+
+
+def decided(
+    state: AccountState, batch: Sequence[IntentInput], context: DecisionContext, *, place: Place
+) -> RiskDecision:
+    """The record of `decide`, with everything from outside that it is made of."""
+    verdicts, marks = decide(state, batch, context)
+    doubts = tuple(MarketDoubt(instrument_id=name, reason=reason) for name, reason in context.doubts.items())
+    return RiskDecision(**place, incarnation=state.incarnation, verdicts=verdicts, marks=marks, doubts=doubts)
+
+
+def named(batch: Sequence[IntentInput]) -> tuple[str, ...]:
+    """The instruments that a batch asks for, each once."""
+    return tuple(dict.fromkeys(each.intent.instrument_id for each in batch if isinstance(each.intent, OrderIntent)))
 
 
 def _verdict(ahead: Ahead, given: IntentInput, context: DecisionContext) -> Verdict:

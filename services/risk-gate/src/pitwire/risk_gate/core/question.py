@@ -38,7 +38,8 @@ class DecisionContext:
     """What a decision takes from outside the ledger; the marks it used are recorded with it.
 
     `venue_accounts` says at which venue each venue account is; where it is empty, those the ledger knows are taken.
-    `disagreement` says which processes may not trade together; then nothing but cancels is approved.
+    `disagreement` says which processes may not trade together; then nothing but cancels is approved. `doubts` says what
+    speaks against the market data of an instrument; they are recorded too.
     """
 
     now_ns: int
@@ -48,6 +49,7 @@ class DecisionContext:
     approval_ttl_ns: int
     venue_accounts: Mapping[str, str] = field(default_factory=dict)
     disagreement: str = ""
+    doubts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

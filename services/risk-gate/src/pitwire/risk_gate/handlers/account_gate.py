@@ -347,17 +347,10 @@ class AccountGate:
         """The core's verdicts on `batch` now, in the record that says all they are made of; `cursors` of `place`."""
         self.advance()
         place = self.place(**cursors)
-        context = core.DecisionContext(
-            now_ns=place["ts_ns"],
-            ts_market_ns=place["ts_market_ns"],
-            marks=self._market.marks,
-            instruments=self._market.instruments,
-            approval_ttl_ns=core.APPROVAL_TTL_NS,
-            venue_accounts=self._venue_accounts,
-            disagreement=self._agreement.disagreement,
+        context = self._market.context(
+            place, batch, venue_accounts=self._venue_accounts, disagreement=self._agreement.disagreement
         )
-        verdicts, marks = core.decide(self.state, batch, context)
-        return RiskDecision(**place, incarnation=self.state.incarnation, verdicts=verdicts, marks=marks)
+        return core.decided(self.state, batch, context, place=place)
 
     def _decision(self) -> Message | None:
         batch = self._deciding = self._intents.next(self._is_decided, DECISIONS_MAX)

@@ -47,6 +47,7 @@ async def publish_figures(service: Shell, state: AccountState, market: MarketVie
         "oms_sequence": state.ledger_sequence,
         "ts_market_ns": market.ts_market_ns,
         "ts_ns": service.clock.wall_ns(),
+        "doubts": market.told_doubts(state.limits.instruments_allowed if state.limits else ()),
     }
     metrics = RiskMetrics.model_validate(figures | place)
     with contextlib.suppress(BusUnavailable):
