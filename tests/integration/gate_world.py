@@ -21,7 +21,7 @@ from pitwire.common.schemas.base import Message
 from pitwire.common.schemas.control import Heartbeat
 from pitwire.common.schemas.ledger import Approved, Denied, LeaderChanged, RiskDecision
 from pitwire.common.schemas.orders import OrderIntent
-from pitwire.common.testing.market import BTC, MARKET_START_NS, definition, quote
+from pitwire.common.testing.market import BTC, MARKET_START_NS, definition, feed_status, quote
 
 START_TIMEOUT_S = 40.0
 QUOTE_PERIOD_S = 0.1
@@ -141,6 +141,8 @@ class GateWorld:
             number += 1
             told = quote("99.99", "100.01", sequence=number, ts_event_ns=MARKET_START_NS + number * NS_PER_S // 10)
             await self.market.publish(subjects.quote(BTC), codec.encode(told), codec.headers_for(told))
+            well = feed_status()
+            await self.market.publish(subjects.venue_status("sim"), codec.encode(well), codec.headers_for(well))
             if self.rows_follow:
                 await self._say_that_rows_follow()
             await asyncio.sleep(QUOTE_PERIOD_S)

@@ -1,4 +1,4 @@
-"""What is flagged without a break is in doubt: the status says so, candles closed meanwhile are SUSPECT, and it ends."""
+"""What is flagged without a break is in doubt: the status says so, candles of that time are SUSPECT, and it ends."""
 
 from __future__ import annotations
 
@@ -99,7 +99,13 @@ def test_events_from_the_future_put_an_instrument_in_doubt_whatever_its_quotes_s
 
 @pytest.mark.parametrize(
     ("server", "asked", "answered", "skewed"),
-    [(1_000, 0, 0, False), (1_001, 0, 0, True), (-1_001, 0, 0, True), (2_500, 0, 3_000, False), (4_001, 0, 3_000, True)],
+    [
+        (1_000, 0, 0, False),
+        (1_001, 0, 0, True),
+        (-1_001, 0, 0, True),
+        (2_500, 0, 3_000, False),
+        (4_001, 0, 3_000, True),
+    ],
 )
 def test_a_clock_is_skewed_when_no_moment_of_the_question_explains_it(
     server: int, asked: int, answered: int, skewed: bool

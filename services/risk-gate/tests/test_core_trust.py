@@ -88,7 +88,12 @@ async def test_a_gate_trusts_nothing_until_the_feed_spoke_and_nothing_after_it_f
     assert [type(verdict) for verdict in verdicts] == [Approved, Denied, Denied, Approved]
     assert [verdict.detail for verdict in verdicts[1:3]] == [SILENT, f"{BTC} is flagged DIVERGED"]
     recorded = [record.doubts for record in world.ledger() if isinstance(record, RiskDecision)]
-    assert [[each.reason for each in doubts] for doubts in recorded] == [[], [SILENT], [f"{BTC} is flagged DIVERGED"], []]
+    assert [[each.reason for each in doubts] for doubts in recorded] == [
+        [],
+        [SILENT],
+        [f"{BTC} is flagged DIVERGED"],
+        [],
+    ]
 
 
 async def test_a_gate_that_starts_anew_does_not_trade_on_the_marks_of_its_ledger_alone(world: Any) -> None:

@@ -67,6 +67,7 @@ ALERTS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "HALT_UNREADABLE": ("persistence", "A halt that no schema accepts: it counts as a halt of everything."),
     "HISTORY_NOT_READ": ("market-data", "The venue gave no candles of before the start; they are asked for again."),
+    "INSTRUMENT_DELISTED": ("market-data", "The venue lists it no longer: only reductions pass, though it takes none."),
     "INSTRUMENTS_NOT_REFRESHED": ("market-data", "The venue gave no definitions; the known ones stay in force."),
     "INTENT_UNANSWERED": (
         "strategy",

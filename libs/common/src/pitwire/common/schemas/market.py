@@ -201,7 +201,9 @@ class VenueStatus(Message):
     delay_ms: int | None = Field(
         default=None, description="least receive less event time since the status before; below 0: our clock is behind"
     )
-    clock_offset_ms: int | None = Field(default=None, description="the venue's clock less ours, asked every few seconds")
+    clock_offset_ms: int | None = Field(
+        default=None, description="the venue's clock less ours, asked every few seconds"
+    )
     doubted: dict[InstrumentRef, Token] = Field(
         default={}, description="flagged without a break for `doubt_after_ms`, with the reason: only reductions pass"
     )

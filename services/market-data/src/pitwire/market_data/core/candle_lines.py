@@ -28,7 +28,7 @@ def is_made_of_base(interval: str) -> bool:
 class CandleLines:
     """Every series of one venue. Whatever a candle comes from, its series lets it through once and in order.
 
-    `is_doubted`: whether data of an instrument is in doubt at a time of the wall clock; a candle closed then is SUSPECT.
+    `is_doubted`: whether an instrument is in doubt at a time of the wall clock; a candle closed then is SUSPECT.
     """
 
     def __init__(

@@ -64,8 +64,8 @@ class FeedCore:
     """State of one venue's feed. `recv_ns` is the wall clock, handed in; the venue's own time is in the ticks.
 
     `skew_max_ns`: how far the venue's clock may be ahead of ours; None where they are not compared, since the market
-    is replayed. `books` are the instruments whose book is followed; `peers` knows the same symbols elsewhere, from whose
-    mid price ours may be `divergence_max` away. What is flagged for `doubt_after_ns` without a break is in doubt.
+    is replayed. `books` are the instruments whose book is followed; `peers` knows the same symbols elsewhere, whose mid
+    price ours may be `divergence_max` away from. What is flagged for `doubt_after_ns` without a break is in doubt.
     """
 
     def __init__(

@@ -14,9 +14,10 @@ STATUS_AGE_MAX_NS: Final = 5 * NS_PER_S
 
 
 class MarketTrust:
-    """Nothing is trusted before its venue's status came. Of two publishers of one venue, one that is well is enough:
+    """Nothing is trusted before its venue's status came.
 
-    each message carries its own flag, so what the other one makes is not used anyway.
+    Of two publishers of one venue, one that is well is enough: each message carries its own flag, so what the other one
+    makes is not used anyway.
     """
 
     def __init__(self) -> None:
