@@ -80,7 +80,8 @@ def test_a_recorded_run_at_an_hour_a_second_slows_rather_than_lies(tmp_path: Pat
             run.until("fills", lambda: count("select count(*) from fills") >= FILLS_SEEN, timeout_s=120)
             evaluated = count("select count(*) from decision_traces where signal <> 'WARMING_UP'")
             late = count("select count(*) from decision_traces where reason like '% s late%'")
-            denied = count("select count(*) from risk_decisions where code in ('INTENT_EXPIRED', 'STALE_MARK', 'DOUBTFUL_MARKET')")
+            stale = "('INTENT_EXPIRED', 'STALE_MARK', 'DOUBTFUL_MARKET')"
+            denied = count(f"select count(*) from risk_decisions where code in {stale}")
             not_sent = count("select count(*) from orders where order_status = 'NOT_SENT'")
         run.interrupt()
         code, summary = run.wait()

@@ -54,6 +54,9 @@ class Captured:
         assert self._book is not None
         return self._book
 
+    async def server_time_ns(self) -> int:
+        return self._clock.wall_ns()
+
     async def run(self, sink: Sink) -> None:
         await sink.on_connected()
         for at, (recv_ns, raw) in enumerate(self._frames):
