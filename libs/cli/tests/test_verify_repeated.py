@@ -122,6 +122,19 @@ def test_a_denial_for_doubtful_data_is_made_again_from_the_doubts_in_its_record(
     assert repeated([*records[:-1], changed(records[-1], doubts=())]).differing.count == 1
 
 
+def test_a_halt_that_cannot_be_read_halts_in_the_repetition_too() -> None:
+    journal = Journal()
+    journal.start()
+    journal.halt(f"undecodable-{len(journal.entries) + 1}")
+    at = len(journal.entries) - 1
+    (denied,) = decided(journal, "100", order_intent(1, "BUY", "10"))
+    assert isinstance(denied, Denied)
+    records = [record_of(entry) for entry in journal.entries]
+    records[at] = replace(records[at], data=b"not a halt", schema=None)
+    found = repeated(records)
+    assert (found.decisions, found.differing.told) == (1, [])
+
+
 def test_a_verdict_that_the_gate_would_not_give_is_named() -> None:
     records = traded()
     at = next(place for place, record in enumerate(records) if record.schema == RiskDecision.schema_name())

@@ -11,12 +11,13 @@ import pytest
 
 from pitwire.common import codec, subjects
 from pitwire.common.bus.memory import MemoryBus
-from pitwire.common.enums import CommandVerb, ExecType, OrderStatus
-from pitwire.common.errors import InvariantBroken
+from pitwire.common.enums import CommandVerb, ExecType, HaltScope, OrderStatus
+from pitwire.common.errors import AppendRefused, InvariantBroken
 from pitwire.common.schemas.base import Message
 from pitwire.common.schemas.control import CommandResult
-from pitwire.common.schemas.ledger import Approved, LedgerEvent, RiskDecision
+from pitwire.common.schemas.ledger import Approved, Halt, LedgerEvent, RiskDecision
 from pitwire.common.testing.hands import BTC
+from pitwire.common.units import NS_PER_S
 from pitwire.risk_gate.handlers import commands
 
 World = Any
@@ -208,3 +209,57 @@ async def test_a_trade_that_no_record_covers_yet_counts_in_what_is_free(world: W
     await holding(world)
     refused = await world.command(CommandVerb.CAPITAL, asset="USDT", amount="-91000.01")
     assert "91000.00 USDT of sim-main are free" in refused.text
+
+
+async def test_an_answer_that_finds_no_room_waits_for_some_and_ends_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "ANSWER_RETRY_S", 0)
+    desk = await world.desk()
+    append, full = desk.shell.bus.append, [3]
+
+    async def without_room(subject: str, *rest: Any, **fields: Any) -> int:
+        if subject.startswith("ctl.res.") and full[0]:
+            full[0] -= 1
+            raise AppendRefused("maximum bytes exceeded")
+        return int(await append(subject, *rest, **fields))
+
+    monkeypatch.setattr(desk.shell.bus, "append", without_room)
+    result = await world.command(CommandVerb.PAUSE, strategy="momentum")
+    assert (result.text, desk.shell.failures) == ("momentum paused", [])
+    assert [code for _, code, _ in desk.shell.alerts if code == "ANSWER_NOT_STORED"] == ["ANSWER_NOT_STORED"]
+
+
+async def test_a_flatten_that_was_cut_short_and_is_found_past_its_time_says_what_was_done(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await world.desk()
+    await world.price("60000")
+    await world.ask(1, quantity="0.1")
+
+    async def ends(*_: Any, **__: Any) -> bool:
+        await asyncio.sleep(3_600)
+        return False
+
+    monkeypatch.setattr(first.gate, "until", ends)
+    with pytest.raises(InvariantBroken, match="not answered"):
+        await world.command(CommandVerb.FLATTEN)
+    await first.shell.kill()
+    world.clock.advance(ns=3_600 * NS_PER_S)
+    await world.desk("1")
+    result = await answer(world)
+    assert result is not None
+    assert result.status == "EXPIRED"
+    assert result.text.startswith("expired before it was finished; done of it: CANCEL_APPROVED ")
+
+
+async def test_a_halt_is_resumed_though_the_account_that_is_asked_has_stopped(world: World) -> None:
+    """A record that nobody can read ends the fold of its account; halts of others must not stay for ever."""
+    await world.desk()
+    await world.price("60000")
+    await world.hands.bus.append(subjects.exec_events("main"), b'{"account":"main"', {"Schema": "ExecReport/1"})
+    await world.hands.settle()
+    second = Halt(halt_id="h2", scope=HaltScope.ACCOUNT, target="second", reason="test", source="operator")
+    await world.send(subjects.halt("operator"), second)
+    result = await world.command(CommandVerb.RESUME, halts="h2")
+    assert (result.status, result.text) == ("DONE", "resumed 1")

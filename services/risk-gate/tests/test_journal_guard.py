@@ -27,8 +27,10 @@ Desk = Any
 """What the fixture gives: modules of a folder with a hyphen cannot import each other."""
 
 
-async def beat(world: World, cursor: int) -> None:
-    message = Heartbeat(service="persistence", slot="0", instance="p", ts_ns=world.clock.wall_ns(), cursor=cursor)
+async def beat(world: World, cursor: int, *, ready: bool = False) -> None:
+    message = Heartbeat(
+        service="persistence", slot="0", instance="p", ts_ns=world.clock.wall_ns(), cursor=cursor, ready=ready
+    )
     await world.hands.bus.publish(
         subjects.heartbeat("persistence", "0"), codec.encode(message), codec.headers_for(message)
     )
@@ -103,6 +105,28 @@ async def test_a_journal_that_fills_is_told_and_then_makes_accounts_reduce(
     world.clock.advance(ns=QUIET_NS)
     await world.price("60000")
     assert len(desk.gate.state.halts.active) == halts
+
+
+@pytest.mark.parametrize(
+    ("ready", "beyond", "follow"), [(True, 0, True), (True, -2, True), (True, 1, False), (False, 0, False)]
+)
+async def test_only_rows_within_the_journal_follow_it(world: World, ready: bool, beyond: int, follow: bool) -> None:
+    """Persistence says for a while that it is ready with the rows of a journal that is gone."""
+    desk = await world.desk()
+    made = await guard(desk)
+    await beat(world, (await desk.shell.bus.state("OMS")).last_sequence + beyond, ready=ready)
+    await desk.shell.settle()
+    assert made.rows_follow.is_set() is follow
+
+
+async def test_commands_that_fill_their_stream_are_told_of(world: World) -> None:
+    desk = await world.desk()
+    await world.command(CommandVerb.PAUSE, strategy="momentum")
+    log = world.server.log_of("CTL")
+    log.stream = replace(log.stream, max_bytes=log.bytes_held * 100 // 80)
+    await guard(desk)
+    assert [code for code in codes_of(desk) if code == "COMMANDS_FILL"] == ["COMMANDS_FILL"]
+    assert not desk.gate.state.halts.active
 
 
 async def test_a_snapshot_beyond_the_end_of_the_journal_begins_a_new_incarnation_and_halts_all(world: World) -> None:
@@ -252,6 +276,8 @@ async def test_rows_of_records_that_came_while_the_journal_answered_are_no_loss(
 
     async def answer(stream: str) -> StreamState:
         found = await ask(stream)
+        if stream != "OMS":
+            return found
         ends.append(found.last_sequence)
         await halt_all(world.hands, f"h{found.last_sequence}", "one more record", state=TradingState.REDUCING)
         await beat(world, found.last_sequence + 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pitwire.common.bus.port import StreamState
 from pitwire.common.units import NS_PER_S
 from pitwire.risk_gate.core.journal_watch import JournalWatch
 
@@ -11,13 +12,13 @@ Sample = tuple[int, int, int]
 """Second, what persistence has stored, where the journal ends."""
 
 
-def troubles(*samples: Sample, held: int = 0) -> list[str]:
+def troubles(*samples: Sample, full: int = 0, commands: int = 0) -> list[str]:
     watch = JournalWatch()
     found: list[str] = []
     for second, stored, last in samples:
         watch.hear("0", stored)
         at_ns = second * NS_PER_S
-        new = watch.sample(at_ns, stored=watch.stored, last_sequence=last, bytes_held=held, bytes_max=100)
+        new = watch.sample(at_ns, stored=watch.stored, last_sequence=last, full_percent=full, commands_percent=commands)
         found += [f"{second} {one.trouble.value}" for one in new]
     return found
 
@@ -53,7 +54,7 @@ def test_a_loss_tells_whether_the_journal_was_seen_to_shrink() -> None:
 
     def look(stored: int, last: int) -> list[bool]:
         watch.hear("0", stored)
-        found = watch.sample(0, stored=watch.stored, last_sequence=last, bytes_held=0, bytes_max=0)
+        found = watch.sample(0, stored=watch.stored, last_sequence=last, full_percent=0, commands_percent=0)
         return [one.shrank for one in found]
 
     assert [look(900, 500), look(900, 500), look(900, 500)] == [[], [False], []]
@@ -68,12 +69,18 @@ def test_rows_made_anew_count_from_where_they_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("held", "expected"),
+    ("full", "expected"),
     [(69, []), (70, ["0 JOURNAL_FILLS"]), (84, ["0 JOURNAL_FILLS"]), (85, ["0 JOURNAL_FILLS", "0 JOURNAL_FULL"])],
 )
-def test_the_alarm_comes_before_the_halt(held: int, expected: list[str]) -> None:
-    assert troubles((0, 0, 0), (5, 0, 0), held=held) == expected
+def test_the_alarm_comes_before_the_halt(full: int, expected: list[str]) -> None:
+    assert troubles((0, 0, 0), (5, 0, 0), full=full) == expected
 
 
-def test_an_unbounded_journal_is_never_full() -> None:
-    assert JournalWatch().sample(0, stored=0, last_sequence=0, bytes_held=10, bytes_max=-1) == ()
+@pytest.mark.parametrize(("commands", "expected"), [(69, []), (70, ["0 COMMANDS_FILL"]), (100, ["0 COMMANDS_FILL"])])
+def test_commands_that_find_no_room_soon_are_told_of_and_halt_nothing(commands: int, expected: list[str]) -> None:
+    assert troubles((0, 0, 0), (5, 0, 0), commands=commands) == expected
+
+
+def test_an_unbounded_stream_is_never_full() -> None:
+    assert StreamState("e", 1, 1, bytes_held=10, bytes_max=-1).full_percent == 0
+    assert StreamState("e", 1, 1, bytes_held=17, bytes_max=20).full_percent == 85

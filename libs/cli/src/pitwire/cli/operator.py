@@ -11,6 +11,7 @@ from typing import Final, Self, TypeVar
 
 from pitwire.cli.discovery import NotRunning, Running
 from pitwire.common import codec, subjects
+from pitwire.common.active_halts import active_halts
 from pitwire.common.bus.nats import NatsBus
 from pitwire.common.bus.port import Bus, Record
 from pitwire.common.clock import NS_PER_S, Clock, random_token
@@ -18,7 +19,8 @@ from pitwire.common.enums import CancelPolicy, CommandVerb, HaltScope, TradingSt
 from pitwire.common.errors import DecodeError, OutcomeUnknown
 from pitwire.common.schemas.base import Message
 from pitwire.common.schemas.control import Command, CommandResult, HaltSeen, Heartbeat, RiskMetrics
-from pitwire.common.schemas.ledger import Halt, Resume
+from pitwire.common.schemas.ledger import Halt
+from pitwire.common.topology import OMS
 
 PRINCIPAL: Final = "operator"
 GATE: Final = "risk-gate"
@@ -135,22 +137,11 @@ class Operator:
 
     async def active_halts(self) -> tuple[Halt, ...]:
         """Every halt that no resume has cleared yet, oldest first. An undecodable one is a halt of everything."""
-        halts: dict[str, Halt] = {}
-        for record in await self.records("OMS", (subjects.HALTS, subjects.RESUME)):
-            try:
-                message = codec.decode_known(record.subject, record.schema, record.data)
-            except DecodeError as error:
-                unreadable = f"undecodable-{record.sequence}"
-                halts[unreadable] = Halt(
-                    halt_id=unreadable, scope=HaltScope.ALL, reason=str(error)[:512], source="unknown"
-                )
-                continue
-            if isinstance(message, Halt):
-                halts[message.halt_id] = message
-            elif isinstance(message, Resume):
-                for halt_id in message.cleared:
-                    halts.pop(halt_id, None)
-        return tuple(halts.values())
+        try:
+            async with asyncio.timeout(READ_TIMEOUT_S):
+                return tuple((await active_halts(self.bus)).active.values())
+        except TimeoutError:
+            raise NoAnswer(f"stream {OMS.name} could not be read within {READ_TIMEOUT_S:g} s") from None
 
     async def heartbeats(self) -> tuple[Heartbeat, ...]:
         """The last heartbeat of each process, by service and slot."""

@@ -77,6 +77,11 @@ ALERTS: Final[Mapping[str, tuple[str, str]]] = {
         "execution",
         "An approval does not match its intent: not sent. Look for a second writer of the ledger.",
     ),
+    "COMMANDS_FILL": (
+        "risk-gate",
+        "The stream of commands is 70 percent full; without room nobody can command anything.",
+    ),
+    "ANSWER_NOT_STORED": ("risk-gate", "The answer to a command found no room; commands wait until there is some."),
     "JOURNAL_FILLS": ("risk-gate", "The journal is 70 percent full: is persistence running?"),
     "JOURNAL_FULL": ("risk-gate", "The journal is 85 percent full: accounts only reduce until a person resumes."),
     "JOURNAL_LOST": (

@@ -10,6 +10,8 @@ from typing import Any
 from pitwire.cli.verify.check import Findings
 from pitwire.common import codec, refusals, subjects
 from pitwire.common.bus.port import Record
+from pitwire.common.errors import DecodeError
+from pitwire.common.halts import undecodable_halt
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.common.portfolio import AccountState, CoveredEvent
 from pitwire.common.schemas.base import Message
@@ -53,7 +55,7 @@ class Repeater:
     def feed(self, records: Iterable[Record]) -> None:
         """The next records; `DecodeError` and `InvariantBroken` for a journal that `verify` would call broken."""
         for record in records:
-            message = codec.decode_known(record.subject, record.schema, record.data)
+            message = _message_of(record)
             if isinstance(message, Halt | Resume):
                 for waiting in self._waiting.values():
                     waiting.append((record.sequence, message))
@@ -107,6 +109,16 @@ class Repeater:
             venue_accounts=self._venue_accounts.get(state.account, {}),
             doubts={doubt.instrument_id: doubt.reason for doubt in decision.doubts},
         )
+
+
+def _message_of(record: Record) -> Message:
+    """A halt that cannot be read halts all, as it did for the gate."""
+    try:
+        return codec.decode_known(record.subject, record.schema, record.data)
+    except DecodeError:
+        if subjects.tokens(subjects.HALT, record.subject) is None:
+            raise
+        return undecodable_halt(record.sequence)
 
 
 def _asked(verdict: Verdict) -> gate.IntentInput:

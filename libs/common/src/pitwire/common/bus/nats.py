@@ -16,7 +16,7 @@ from pitwire.common.bus.client import errors as nats_errors
 from pitwire.common.bus.link import Delivery, Link
 from pitwire.common.bus.port import Record, StreamState, Subscription
 from pitwire.common.bus.queue import NatsQueue
-from pitwire.common.bus.reader import OrderedReader, record_of, source_sequence_of, time_ns
+from pitwire.common.bus.reader import NO_MESSAGE_FOUND, OrderedReader, record_of, source_sequence_of, time_ns
 from pitwire.common.codec import SCHEMA_HEADER, TRACE_HEADER
 from pitwire.common.errors import AppendRefused, BusUnavailable, LostRace, OutcomeUnknown
 from pitwire.common.permissions import inbox_prefix
@@ -39,7 +39,6 @@ MESSAGE_ID_HEADER: Final = "Nats-Msg-Id"
 LOST_RACE_CODES: Final = frozenset({10071, 10164})
 """Wrong last sequence, and the same while another write is in flight: both mean somebody else was first."""
 
-NO_MESSAGE_FOUND: Final = 10037
 STREAM_NOT_MATCHED: Final = 10060
 WRONG_STREAM: Final = {"Nats-Expected-Stream": "none-of-this-name"}
 """A condition that no stream meets: what is published with it is answered and never stored."""

@@ -34,6 +34,11 @@ class StreamState:
     bytes_max: int = 0
     made_ns: int = 0
 
+    @property
+    def full_percent(self) -> int:
+        """Of its bytes; 0 for a stream without a bound."""
+        return 100 * self.bytes_held // self.bytes_max if self.bytes_max > 0 else 0
+
 
 class Subscription(Protocol):
     """A core subscription."""
@@ -71,9 +76,10 @@ class Bus(Protocol):
     def read(self, stream: str, filters: tuple[str, ...], *, after: int) -> AsyncGenerator[list[Record], None]:
         """Batches of records with sequence > `after` on the given subject patterns, for ever, in order, gapless.
 
-        Survives server restarts by itself. An empty list means: caught up with everything that was there before. What
-        a stream's own limits dropped before it was read does not come. `StreamLost`: the stream ends before what was
-        read from it (or `after`), or was made anew; a copy, which is made from its original again, is waited for.
+        Survives server restarts by itself. An empty list means: caught up with everything that was there before,
+        wherever the server keeps it. What a stream's own limits dropped before it was read does not come.
+        `StreamLost`: the stream ends before what was read from it (or `after`), or was made anew; a copy, which is made
+        from its original again, is waited for, unless it is seen to begin again behind what it holds.
         """
         ...
 

@@ -44,6 +44,7 @@ SENT_HEADER: Final = "Nats-Last-Consumer"
 IDLE_HEARTBEAT: Final = "100"
 PULL_ENDED: Final = frozenset({"404", "408"})
 ACK_TOKENS_V1: Final = 9
+NO_MESSAGE_FOUND: Final = 10037
 
 Api = Callable[[str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
 
@@ -80,6 +81,9 @@ class OrderedReader:
         self._reconnected = False
         self._epoch = ""
         self._behind_since: float | None = None
+        self._newest = 0
+        self._reached = 0
+        """Both in the stream's own sequence, which on a copy is not that of its records."""
 
     def on_reconnected(self) -> None:
         """The server may have forgotten our pulls: do not wait for the silence to be noticed."""
@@ -103,10 +107,11 @@ class OrderedReader:
         name = f"r{random_token()}"
         try:
             pending = await self._create(name)
-            if pending == 0:
+            is_there = pending == 0 and self._reached >= self._newest
+            if is_there:
                 yield []
             self._watch_silence()
-            async for batch in self._pull(name, inbox, caught_up=pending == 0):
+            async for batch in self._pull(name, inbox, caught_up=is_there):
                 yield batch
         finally:
             if self._silence is not None:
@@ -116,8 +121,10 @@ class OrderedReader:
                 self._client.send(f"$JS.API.CONSUMER.DELETE.{self._stream}.{name}", b"")
 
     async def _create(self, name: str) -> int:
-        """Makes the consumer; returns how many records wait for it."""
+        """Makes the consumer; returns how many records wait for it where it is: that may be a replica that lags."""
+        self._newest = await self._newest_of_leader()
         start = await self._start_sequence()
+        self._reached = start - 1
         config: dict[str, Any] = {
             "name": name,
             "ack_policy": "none",
@@ -145,12 +152,23 @@ class OrderedReader:
         low, high = int(info["state"]["first_seq"]), int(info["state"]["last_seq"]) + 1
         while self._cursor and low < high:
             middle = (low + high) // 2
-            answer = await self._api(f"STREAM.MSG.GET.{self._stream}", {"seq": middle})
-            if "message" not in answer or source_sequence_of(answer["message"]) <= self._cursor:
-                low = middle + 1
+            answer = await self._api(f"STREAM.MSG.GET.{self._stream}", {"seq": middle, "next_by_subj": ">"})
+            if "message" in answer and source_sequence_of(answer["message"]) <= self._cursor:
+                low = int(answer["message"]["seq"]) + 1
             else:
                 high = middle
         return max(low, 1)
+
+    async def _newest_of_leader(self) -> int:
+        """The stream's own sequence of the newest record that fits; 0 where there is none."""
+        newest = 0
+        for subject in self._filters:
+            answer = await self._api(f"STREAM.MSG.GET.{self._stream}", {"last_by_subj": subject})
+            if "message" in answer:
+                newest = max(newest, int(answer["message"]["seq"]))
+            elif answer["error"].get("err_code") != NO_MESSAGE_FOUND:
+                raise _Restart(f"no newest record: {answer['error'].get('description')}")
+        return newest
 
     def _must_reach_the_cursor(self, epoch: str, last_sequence: int) -> None:
         """A reader that went on after records were lost would pass over those that take their numbers."""
@@ -170,6 +188,7 @@ class OrderedReader:
         open_pulls: dict[str, int] = {}
         asked = 0
         delivered = 0
+        newest = 0
         while True:
             while len(open_pulls) < PULLS_OPEN_MAX:
                 asked += 1
@@ -185,14 +204,21 @@ class OrderedReader:
                     raise _Restart(f"gap: delivery {consumer_sequence} after {delivered}")
                 delivered = consumer_sequence
                 _count_down(open_pulls)
-                if record.sequence > self._cursor:
+                if record.sequence <= newest:
+                    raise StreamLost(f"{self._stream} gives {record.sequence} after {newest}: a copy of two lives")
+                newest = record.sequence
+                if newest > self._cursor:
                     batch.append(record)
+                if not caught_up:
+                    self._reached = sequence_of(came.reply)
             if batch:
                 yield batch
                 self._cursor = batch[-1].sequence
-                if not caught_up and batch[-1].pending == 0:
-                    caught_up = True
-                    yield []
+            elif not caught_up:
+                self._newest = await self._newest_of_leader()  # what was waited for may have left the stream by its age
+            if not caught_up and self._reached >= self._newest and (not batch or batch[-1].pending == 0):
+                caught_up = True
+                yield []
 
     def _ask(self, name: str, reply: str) -> None:
         body = {
@@ -271,6 +297,12 @@ def record_of_delivery(came: Delivery) -> tuple[Record, int]:
         pending=int(parts[at + 3]),
     )
     return record, int(parts[at + 1])
+
+
+def sequence_of(reply: str) -> int:
+    """The stream's own sequence of a delivery, from its acknowledgement subject (v1 or v2)."""
+    parts = reply.split(".")
+    return int(parts[5 if len(parts) == ACK_TOKENS_V1 else 7])
 
 
 def deliveries_of(reply: str) -> int:

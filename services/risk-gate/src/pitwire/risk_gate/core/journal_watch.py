@@ -27,6 +27,7 @@ class Trouble(StrEnum):
     FILLS = "JOURNAL_FILLS"
     FULL = "JOURNAL_FULL"
     LOST = "JOURNAL_LOST"
+    COMMANDS_FILL = "COMMANDS_FILL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +61,9 @@ class JournalWatch:
         return max(self._cursors.values(), default=0)
 
     def sample(
-        self, now_ns: int, *, stored: int, last_sequence: int, bytes_held: int, bytes_max: int
+        self, now_ns: int, *, stored: int, last_sequence: int, full_percent: int, commands_percent: int
     ) -> tuple[Found, ...]:
-        """What begins now: the journal ends at `last_sequence` and holds so many of at most so many bytes.
+        """What begins now: the journal ends at `last_sequence`; it and the stream of commands are so full.
 
         `stored` is what stood in `self.stored` before the journal was asked: rows of records that came since then are
         no sign of a loss.
@@ -72,14 +73,17 @@ class JournalWatch:
             self._ends.popleft()
         waited_ns = now_ns - self._ends[0][0] if self._ends[0][1] > stored else 0
         self._lost = self._lost + 1 if stored > last_sequence else 0
-        percent = 100 * bytes_held // bytes_max if bytes_max > 0 else 0
         holds = {
             Trouble.LAGS: (waited_ns > LAG_MAX_NS, f"rows end at {stored}, {waited_ns // NS_PER_S} s behind"),
-            Trouble.FILLS: (percent >= FULL_ALARM_PERCENT, f"the journal is {percent} % full"),
-            Trouble.FULL: (percent >= FULL_REDUCING_PERCENT, f"the journal is {percent} % full"),
+            Trouble.FILLS: (full_percent >= FULL_ALARM_PERCENT, f"the journal is {full_percent} % full"),
+            Trouble.FULL: (full_percent >= FULL_REDUCING_PERCENT, f"the journal is {full_percent} % full"),
             Trouble.LOST: (
                 self._lost >= LOST_SAMPLES_MIN,
                 f"the journal ends at {last_sequence}, rows of {stored} are stored",
+            ),
+            Trouble.COMMANDS_FILL: (
+                commands_percent >= FULL_ALARM_PERCENT,
+                f"the stream of commands is {commands_percent} % full; without room no command is taken or answered",
             ),
         }
         shrank = last_sequence < self._reached

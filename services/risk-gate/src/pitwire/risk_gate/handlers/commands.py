@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
@@ -9,12 +10,13 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from pitwire.common import codec, subjects, topology
+from pitwire.common.active_halts import active_halts
 from pitwire.common.bus.port import Record
 from pitwire.common.clock import NS_PER_MS
 from pitwire.common.config import explain
 from pitwire.common.crashpoints import CrashPoint, crashpoint
-from pitwire.common.enums import CommandStatus, CommandVerb, OrderType, Side
-from pitwire.common.errors import DecodeError, UsageError
+from pitwire.common.enums import AlertSeverity, CommandStatus, CommandVerb, OrderType, Side
+from pitwire.common.errors import AppendRefused, DecodeError
 from pitwire.common.ids import MANUAL_STRATEGY
 from pitwire.common.instruments import tradable_quantity
 from pitwire.common.schemas.base import Message
@@ -32,21 +34,15 @@ from pitwire.common.schemas.orders import Basis, CancelIntent, OrderIntent
 from pitwire.common.shell import Shell
 from pitwire.risk_gate import core
 from pitwire.risk_gate.handlers.account_gate import AccountGate
+from pitwire.risk_gate.handlers.arguments import ORDER_ARGS, Refused, args_of, flag, limit_value
 from pitwire.risk_gate.handlers.effects import EARLIER, NOTHING, Outcome
 
-ORDER_ARGS: Final = ("instrument_id", "side", "quantity", "order_type", "limit_price", "stop_price", "time_in_force")
-SCOPE_ARGS: Final = ("strategy", "instrument_id")
 ROUNDS_MAX: Final = 500
 """Decisions of `DECISIONS_MAX` that one command may take: 10,000 orders."""
 
 CANCEL_WAIT_S: Final = 5.0
+ANSWER_RETRY_S: Final = 1.0
 ORDER_TTL_NS: Final = 2_000 * NS_PER_MS
-
-
-class Refused(UsageError):
-    """The command asks for something that cannot be; nothing was done."""
-
-    code = "COMMAND_REFUSED"
 
 
 class CommandDesk:
@@ -99,10 +95,24 @@ class CommandDesk:
             oms_sequence=sequence,
             ts_ns=self._service.clock.wall_ns(),
         )
-        await self._service.bus.append(
-            answer, codec.encode(result), codec.headers_for(result), message_id=f"res-{command.command_id}"
-        )
+        await self._answer(answer, result)
         crashpoint(CrashPoint.GATE_COMMAND_ANSWERED)
+
+    async def _answer(self, subject: str, result: CommandResult) -> None:
+        """Where `CTL` has no room, no command can come in either: this one's answer waits until there is some."""
+        data, headers, message_id = codec.encode(result), codec.headers_for(result), f"res-{result.command_id}"
+        is_told = False
+        while True:
+            try:
+                await self._service.bus.append(subject, data, headers, message_id=message_id)
+            except AppendRefused as error:
+                if not is_told:
+                    text = f"{subject}: {error}; commands wait until {topology.CONTROL.name} has room"
+                    await self._service.alert(AlertSeverity.CRITICAL, "ANSWER_NOT_STORED", text)
+                is_told = True
+                await asyncio.sleep(ANSWER_RETRY_S)
+            else:
+                return
 
     async def _outcome(self, command: Command, sequence: int) -> Outcome:
         gate = self._gates.get(command.account)
@@ -112,12 +122,12 @@ class CommandDesk:
             return gate.effects.outcome(sequence, EARLIER)
         if gate.stopped and command.verb is not CommandVerb.RESUME:
             return CommandStatus.REFUSED, f"the account is stopped: {gate.stopped}", {}, 0
-        unknown = sorted(set(command.args) - _args_of(command.verb))
+        unknown = sorted(set(command.args) - args_of(command.verb))
         if unknown:
-            known = ", ".join(sorted(_args_of(command.verb)))
+            known = ", ".join(sorted(args_of(command.verb)))
             return CommandStatus.REFUSED, f"unknown argument: {', '.join(unknown)}; {command.verb} takes {known}", {}, 0
         if command.expires_ns <= self._service.clock.wall_ns():
-            return CommandStatus.EXPIRED, "expired before the gate read it", {}, 0
+            return gate.effects.expired(sequence)
         try:
             return await self._do[command.verb](gate, command, sequence)
         except Refused as refusal:
@@ -127,15 +137,15 @@ class CommandDesk:
 
     # -- verbs ---------------------------------------------------------------------------------------------------
 
-    async def _resume(self, gate: AccountGate, command: Command, _: int) -> Outcome:
-        """args: `halts` = ids separated by commas, or `all`."""
+    async def _resume(self, _: AccountGate, command: Command, __: int) -> Outcome:
+        """args: `halts` = ids separated by commas, or `all`. Asked of the journal: a fold may have ended."""
         earlier = await self._service.bus.last(topology.OMS.name, subjects.RESUME)
         if earlier is not None:
             done = codec.decode(Resume, earlier.data, subject=earlier.subject)
             if done.command_id == command.command_id:
                 data = {"cleared": ",".join(done.cleared)}
                 return CommandStatus.DONE, EARLIER, data, earlier.sequence
-        active = list(gate.state.halts.active)
+        active = list((await active_halts(self._service.bus)).active)
         asked = command.args.get("halts", "all")
         wanted = active if asked == "all" else asked.split(",")
         unknown = [halt for halt in wanted if halt not in active]
@@ -159,7 +169,7 @@ class CommandDesk:
         strategy = command.args.get("strategy", "")
         if gate.state.strategy_capital(strategy) is None:
             raise Refused(f"no strategy {strategy!r} in account {gate.state.account}")
-        paused = _flag(command.args.get("paused", "true"))
+        paused = flag(command.args.get("paused", "true"))
         return await self._record(
             gate,
             at,
@@ -176,7 +186,7 @@ class CommandDesk:
         """args: the limits to change, by their names in the configuration; the others stay."""
         if not command.args:
             raise Refused("no limit given")
-        changed = {name: _limit_value(name, text) for name, text in command.args.items()}
+        changed = {name: limit_value(name, text) for name, text in command.args.items()}
 
         def applied() -> LimitsApplied:
             current = gate.state.limits
@@ -225,7 +235,7 @@ class CommandDesk:
             raw = self._intent_fields(gate, command, at, strategy, 1) | {
                 name: text for name, text in args.items() if name in ORDER_ARGS
             }
-            raw["reduce_only"] = _flag(args.get("reduce_only", "false"))
+            raw["reduce_only"] = flag(args.get("reduce_only", "false"))
             return [OrderIntent.model_validate(raw)]
 
         return await self._decide(gate, at, intents)
@@ -352,38 +362,6 @@ class CommandDesk:
         }
 
 
-def _args_of(verb: CommandVerb) -> set[str]:
-    """The arguments a verb takes; any other would silently widen what is meant, so it is refused."""
-    if verb is CommandVerb.LIMITS:
-        return set(AccountLimits.model_fields) - {"limits_version"}
-    args: dict[CommandVerb, set[str]] = {
-        CommandVerb.RESUME: {"halts"},
-        CommandVerb.PAUSE: {"strategy", "paused"},
-        CommandVerb.ORDER: {*ORDER_ARGS, "reduce_only", "strategy"},
-        CommandVerb.CANCEL: {*SCOPE_ARGS, "client_order_id"},
-        CommandVerb.FLATTEN: set(SCOPE_ARGS),
-        CommandVerb.CAPITAL: {"asset", "amount", "venue_account"},
-    }
-    return args[verb]
-
-
 def _is_covered(gate: AccountGate, at: int) -> bool:
     """A ledger record carries the command already, this process's or another's: it must not take effect again."""
     return gate.state.cursors.control_sequence >= at
-
-
-def _flag(text: str) -> bool:
-    if text not in ("true", "false"):
-        raise Refused(f"{text!r} is neither true nor false")
-    return text == "true"
-
-
-def _limit_value(name: str, text: str) -> object:
-    """Lists come separated by commas, counts as digits, money and percentages as they are."""
-    if name in ("instruments_allowed", "instruments_restricted", "strategies_allowed"):
-        return tuple(part for part in text.split(",") if part)
-    if name in ("open_positions_max", "mark_age_max_ms", "orders_per_minute_max"):
-        if not text.isdigit():
-            raise Refused(f"{name} {text!r} is not a whole number")
-        return int(text)
-    return text

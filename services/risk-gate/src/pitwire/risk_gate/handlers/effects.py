@@ -38,6 +38,12 @@ class Effects:
         if at:
             self._records.append((sequence, record))
 
+    def expired(self, at: int) -> Outcome:
+        """The command is past its time; one whose gate ended between its records is told what was done of it."""
+        _, text, data, sequence = self.outcome(at, "")
+        text = f"expired before it was finished; done of it: {text}" if sequence else "expired before the gate read it"
+        return CommandStatus.EXPIRED, text, data, sequence
+
     def outcome(self, at: int, otherwise: str) -> Outcome:
         """What was done at the command with sequence `at` of `CTL`; `otherwise` when no record of it is known."""
         records = self._records if at == self._at else []

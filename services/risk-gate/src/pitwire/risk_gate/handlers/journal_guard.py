@@ -6,6 +6,7 @@ A breaker never resumes by itself: its halts stand until an operator names them.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -41,12 +42,33 @@ class JournalGuard:
         self.rows_follow = asyncio.Event()
         """Persistence has said that its rows are those of this journal."""
 
+        self._heard = asyncio.Event()
+        self._ready_at = 0
+        """The cursor in the newest beat of a persistence that is ready; 0 = it is not, or has stored nothing."""
+
     async def run(self) -> None:
         """For ever."""
         await self._service.bus.subscribe(subjects.pattern(subjects.HEARTBEAT), self._on_heartbeat)
         while True:
             await self.look()
-            await asyncio.sleep(SAMPLE_S)
+            await self._until_next()
+
+    async def _until_next(self) -> None:
+        """`SAMPLE_S`; meanwhile a first word of persistence is looked at when it comes: a new ledger waits for it."""
+        over = asyncio.get_running_loop().time() + SAMPLE_S
+        while (left := over - asyncio.get_running_loop().time()) > 0:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._heard.wait()
+            self._heard.clear()
+            if self._ready_at and not self.rows_follow.is_set():
+                await self._see_whether_rows_follow()
+
+    async def _see_whether_rows_follow(self) -> None:
+        """A cursor beyond the end is of a journal that was there before: such rows follow nothing."""
+        with contextlib.suppress(BusUnavailable):
+            if self._ready_at <= (await self._service.bus.state(topology.OMS.name)).last_sequence:
+                self.rows_follow.set()
 
     def _on_heartbeat(self, record: Record) -> None:
         tokens = subjects.tokens(subjects.HEARTBEAT, record.subject)
@@ -57,22 +79,24 @@ class JournalGuard:
         except DecodeError:
             return
         self.watch.hear(beat.slot, beat.cursor)
-        if beat.ready:
-            self.rows_follow.set()
+        self._ready_at = beat.cursor if beat.ready else 0
+        if not self.rows_follow.is_set():
+            self._heard.set()
 
     async def look(self) -> None:
         """One sample, and what follows from it."""
         stored = self.watch.stored
         try:
             state = await self._service.bus.state(topology.OMS.name)
+            commands = await self._service.bus.state(topology.CONTROL.name)
         except BusUnavailable:
             return
         found = self.watch.sample(
             self._service.clock.monotonic_ns(),
             stored=stored,
             last_sequence=state.last_sequence,
-            bytes_held=state.bytes_held,
-            bytes_max=state.bytes_max,
+            full_percent=state.full_percent,
+            commands_percent=commands.full_percent,
         )
         for trouble in found:
             await self._act(trouble, stored, state.last_sequence)
@@ -81,13 +105,14 @@ class JournalGuard:
         if found.trouble is Trouble.LOST and await _end_of(self._service, topology.OMS.name) >= stored:
             self.watch.is_whole()
             return
-        severity = AlertSeverity.WARNING if found.trouble is Trouble.FILLS else AlertSeverity.CRITICAL
+        is_early = found.trouble in (Trouble.FILLS, Trouble.COMMANDS_FILL)
+        severity = AlertSeverity.WARNING if is_early else AlertSeverity.CRITICAL
         await self._service.alert(severity, found.trouble.value, found.text)
         if found.trouble is Trouble.LOST:
             for gate in self._gates.values():
                 known_by = gate.state.incarnation if found.shrank else ""
                 await begin_anew(gate, Loss(stored, found.text, known_by))
-        elif found.trouble is not Trouble.FILLS:
+        elif not is_early:
             name = found.trouble.value.lower().replace("_", "-")
             await halt_all(self._service, f"{name}-{last_sequence}", found.text, state=TradingState.REDUCING)
 
