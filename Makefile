@@ -41,7 +41,7 @@ help: ## This list
 
 setup: $(STAMP) ## Make .venv with everything that `run` and `test` need (they do it by themselves)
 
-run: $(STAMP) ## Trade on the simulated venue. DATA=<file or folder of candles> SPEED=<x> FOR=<seconds>
+run: $(STAMP) ## Trade on the simulated venue. DATA=<file or folder of candles or raw frames> SPEED=<x> FOR=<seconds>
 	@$(PY) -m pitwire.cli up $${DATA:+--data "$$DATA"} $${SPEED:+--speed "$$SPEED"} $${FOR:+--for "$$FOR"}
 
 test: $(STAMP) ## Every test, with real servers started from wheels. PITWIRE_DATA=<folder of recordings>, else ../shared/data

@@ -267,18 +267,22 @@ def order() -> Callable[..., NewOrder]:
 
 
 @pytest.fixture(scope="session")
-def recorded_folder() -> Path:
-    folder = Path(os.environ.get("PITWIRE_DATA", Path(__file__).parents[4] / "shared" / "data"))
-    found = folder / "candles" / "binance_spot_2024"
+def data_folder() -> Path:
+    """The folder of the recordings, whether it is there or not."""
+    return Path(os.environ.get("PITWIRE_DATA", Path(__file__).parents[4] / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def recorded_folder(data_folder: Path) -> Path:
+    found = data_folder / "candles" / "binance_spot_2024"
     if not found.is_dir():
         pytest.skip(f"no recorded data at {found}; set PITWIRE_DATA to its folder")
     return found
 
 
 @pytest.fixture(scope="session")
-def payload_folder() -> Path:
-    folder = Path(os.environ.get("PITWIRE_DATA", Path(__file__).parents[4] / "shared" / "data"))
-    found = folder / "payloads" / "binance_docs"
+def payload_folder(data_folder: Path) -> Path:
+    found = data_folder / "payloads" / "binance_docs"
     if not found.is_dir():
         pytest.skip(f"no documentation payloads at {found}; set PITWIRE_DATA to their folder")
     return found

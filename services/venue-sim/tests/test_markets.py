@@ -239,7 +239,7 @@ def test_plays_every_instant_and_closes_each_candle_once(tmp_path: Path) -> None
         moves, _ = driver.advance()
         times += [move.ts_ms for move in moves]
         prices += [move.trade.price for move in moves if move.trade]
-        closed += [move.candle for move in moves if move.candle_closed]
+        closed += [move.candle for move in moves if move.candle is not None and move.candle_closed]
     assert times == [FIRST_MS + (n + 1) * BAR_MS + offset for n in range(3) for offset in OFFSETS_MS]
     assert [(bar.open, bar.high, bar.low, bar.close, bar.volume) for bar in closed] == [
         (105 * SCALE, 106 * SCALE, 104 * SCALE, 104 * SCALE, 3 * SCALE),

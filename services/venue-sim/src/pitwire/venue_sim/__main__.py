@@ -14,6 +14,7 @@ import uvloop
 
 from pitwire.venue_sim import clock
 from pitwire.venue_sim.adapters import logs
+from pitwire.venue_sim.adapters.captures import capture_files, read_capture
 from pitwire.venue_sim.adapters.control import Control
 from pitwire.venue_sim.adapters.eventlog import DataFolderError, FileLog
 from pitwire.venue_sim.adapters.keys import KeysError, load_keys
@@ -24,11 +25,11 @@ from pitwire.venue_sim.config import DEFAULT_QUOTE_BALANCE, Config, parse
 from pitwire.venue_sim.core.generated import GeneratedMarket
 from pitwire.venue_sim.core.instruments import InstrumentError, fees_of, generated_symbols, recorded_rules
 from pitwire.venue_sim.core.limits import RateLimiter
-from pitwire.venue_sim.core.market import BarSource, MarketDriver
+from pitwire.venue_sim.core.market import BarSource, Driver
 from pitwire.venue_sim.core.offset import OffsetMarket
 from pitwire.venue_sim.core.recorded import RecordingError
 from pitwire.venue_sim.core.restore import RecordError
-from pitwire.venue_sim.handlers.assembly import MismatchError, Opening, assemble
+from pitwire.venue_sim.handlers.assembly import MarketSource, MismatchError, Opening, assemble
 from pitwire.venue_sim.handlers.fault_desk import FaultDesk
 from pitwire.venue_sim.handlers.faults import Faults
 from pitwire.venue_sim.handlers.feeds import Feeds
@@ -54,7 +55,7 @@ class ListenError(Exception):
 class Market:
     """The venue's market as the pacer plays it; it stands still until it has its venue."""
 
-    def __init__(self, driver: MarketDriver) -> None:
+    def __init__(self, driver: Driver) -> None:
         self._driver = driver
         self.venue: Venue | None = None
         self.play_faults: Callable[[int], None] = lambda _market_ms: None
@@ -99,8 +100,8 @@ def read_key(entry: dict[str, str]) -> Key:
     return Key(entry["api_key"], entry.get("api_secret", ""), entry["account"], public_key)
 
 
-def read_source(config: Config) -> BarSource:
-    """Where the venue's bars come from.
+def read_source(config: Config) -> MarketSource:
+    """Where the venue's market comes from.
 
     Raises:
         RecordingError: the recording cannot be used.
@@ -110,6 +111,8 @@ def read_source(config: Config) -> BarSource:
     if config.market is None:
         symbols = generated_symbols(config.instruments)
         source = GeneratedMarket(seed=config.seed, history=config.history, symbols=symbols)
+    elif captures := capture_files(config.market):
+        return read_capture(captures, instruments=config.instruments, offset_bps=config.offset_bps)
     else:
         source = read_market(config.market, history=config.history, symbols=config.instruments)
         source.rules = recorded_rules(source.rules, config.instruments)

@@ -118,7 +118,11 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add("--config", type=Path, help="TOML file with what follows, and with instruments (README.md)")
     add("--port", type=_port, required=True, help="port for clients, 0 for any free one")
     add("--control-port", type=_port, default=0, help="port for pacing, health and metrics (default: any free one)")
-    add("--market", default=GENERATED, help="'generated', or a file or folder of recorded one-minute candles")
+    add(
+        "--market",
+        default=GENERATED,
+        help="'generated', or a file or folder of recorded one-minute candles, or of captured frames",
+    )
     add("--speed", type=_speed, default=1.0, help="market seconds per wall second (default 1)")
     add("--seed", type=_Whole(2**63), default=DEFAULT_SEED, help="seed of the generated market (default %(default)s)")
     add(

@@ -16,7 +16,8 @@ SPEED_DEFAULT = 60.0
 def up(
     *,
     data: Annotated[
-        str, typer.Option(help="'generated', or a file or folder of recorded one-minute candles.", metavar="MARKET")
+        str,
+        typer.Option(help="'generated', or a file or folder of recorded candles or captured frames.", metavar="MARKET"),
     ] = "generated",
     speed: Annotated[float, typer.Option(help="Market seconds per second of wall time.", min=0.01)] = SPEED_DEFAULT,
     for_seconds: Annotated[
@@ -53,7 +54,7 @@ def venue(
         typer.Option("--config", help="The venue's own TOML file: instruments, fees, latency, offset (its README)."),
     ] = None,
     market: Annotated[
-        str | None, typer.Option(help="'generated', or a file or folder of recorded one-minute candles.")
+        str | None, typer.Option(help="'generated', or a file or folder of recorded candles or captured frames.")
     ] = None,
     speed: Annotated[
         float | None, typer.Option(help="Market seconds per second of wall time; 1 unless told otherwise.", min=0.01)

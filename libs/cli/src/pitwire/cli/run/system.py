@@ -291,6 +291,7 @@ def check_market(market: str) -> str:
     path = Path(market)
     if not path.exists():
         raise ConfigError(
-            where="--data", what=f"{market} is not there: give a file or folder of candles, or `generated`"
+            where="--data",
+            what=f"{market} is not there: give a file or folder of candles or captured frames, or `generated`",
         )
     return str(path.resolve())

@@ -11,11 +11,9 @@ from decimal import Decimal
 from itertools import islice
 from typing import NamedTuple
 
+from pitwire.venue_sim.core.levels import Ladder, Levels
 from pitwire.venue_sim.core.types import Order, Side
 from pitwire.venue_sim.core.units import ZERO
-
-Ladder = list[tuple[Decimal, Decimal]]
-"""(price, quantity) of one side, best first."""
 
 
 class Match(NamedTuple):
@@ -30,7 +28,7 @@ class Book:
     """Both sides of one symbol. Planning changes nothing; the caller applies what was planned."""
 
     def __init__(self) -> None:
-        self._market: dict[Side, dict[Decimal, Decimal]] = {Side.BUY: {}, Side.SELL: {}}
+        self._market = {side: Levels(side) for side in Side}
         self._users: dict[Side, list[tuple[Decimal, int, Order]]] = {Side.BUY: [], Side.SELL: []}
         self._target: dict[Side, Ladder] = {Side.BUY: [], Side.SELL: []}
         self._arrivals = 0
@@ -40,7 +38,7 @@ class Book:
         """Put an order at the back of the queue at its limit price."""
         self._arrivals += 1
         order.priority = self._arrivals
-        order.ahead = self._market[order.side].get(order.limit_price, ZERO)
+        order.ahead = self._market[order.side].get(order.limit_price)
         order.shown = min(order.iceberg_quantity, order.leaves_quantity)
         insort(self._users[order.side], _entry(order))
 
@@ -76,26 +74,22 @@ class Book:
         matches: list[Match] = []
         leaves = quantity
         for price, market, orders in self._levels(side.opposite):
-            if leaves <= 0 or (limit_price is not None and _is_worse(side, price, limit_price)):
+            if leaves <= 0 or (limit_price is not None and is_worse(side, price, limit_price)):
                 break
             makers = orders if skip_account is None else [o for o in orders if o.account_id != skip_account]
-            leaves = _plan_level(matches, price, market, makers, leaves)
+            leaves = plan_level(matches, price, market, makers, leaves)
         return matches
 
     def take_market(self, maker_side: Side, price: Decimal, quantity: Decimal) -> None:
         """Remove traded market quantity from the front of the queue at a price."""
-        ladder = self._market[maker_side]
-        left = ladder[price] - quantity
-        if left > 0:
-            ladder[price] = left
-        else:
-            del ladder[price]
+        levels = self._market[maker_side]
+        levels.put(price, levels.get(price) - quantity)
         for order in self._orders_at(maker_side, price):
             order.ahead = max(ZERO, order.ahead - quantity)
 
     def market_quantity(self, side: Side, price: Decimal) -> Decimal:
         """What the market itself quotes at a price."""
-        return self._market[side].get(price, ZERO)
+        return self._market[side].get(price)
 
     # ------------------------------------------------------------------------------------------------ market ladder
     def requote(self, bids: Ladder, asks: Ladder) -> list[Match]:
@@ -105,7 +99,8 @@ class Book:
         """
         self._target = {Side.BUY: bids, Side.SELL: asks}
         # Until the new quotes stand, nothing of the market does: an iceberg that queues again has none in front.
-        self._market = {Side.BUY: {}, Side.SELL: {}}
+        for levels in self._market.values():
+            levels.replace(())
         crossings = [match for side in Side if self._users[side.opposite] for match in self._cross(side)]
         for side in Side:
             queued = [entry[2] for entry in self._users[side] if entry[2].ahead]
@@ -119,23 +114,23 @@ class Book:
         for side in Side:
             users = self._users[side.opposite]
             target = self._target[side]
-            if users and target and not _is_worse(side.opposite, target[0][0], users[0][2].limit_price):
+            if users and target and not is_worse(side.opposite, target[0][0], users[0][2].limit_price):
                 best = users[0][2].limit_price
-                target = [level for level in target if _is_worse(side.opposite, level[0], best)]
-            self._market[side] = dict(target)
+                target = [level for level in target if is_worse(side.opposite, level[0], best)]
+            self._market[side].replace(target)
 
     def _cross(self, side: Side) -> list[Match]:
         """What the new quotes of `side` trade with the users' orders opposite, which alone are in the book now."""
         matches: list[Match] = []
         target, users = self._target[side], self._users[side.opposite]
-        if not target or _is_worse(side, users[0][2].limit_price, target[0][0]):
+        if not target or is_worse(side, users[0][2].limit_price, target[0][0]):
             return matches
         makers = [entry[2] for entry in users]
         leaves = [order.leaves_quantity for order in makers]
         first = 0
         for price, quantity in target:
             left = quantity
-            while left > 0 and first < len(makers) and not _is_worse(side, makers[first].limit_price, price):
+            while left > 0 and first < len(makers) and not is_worse(side, makers[first].limit_price, price):
                 part = min(left, leaves[first])
                 matches.append(Match(makers[first], makers[first].limit_price, part))
                 left -= part
@@ -153,9 +148,9 @@ class Book:
         """The best `limit` levels of one side, market and users together."""
         users = self._users[side]
         if not users:
-            return list(islice(self._market[side].items(), limit))
+            return self._market[side].first(limit)
         return [
-            (price, market + sum((_visible(order) for order in orders), ZERO))
+            (price, market + sum((visible(order) for order in orders), ZERO))
             for price, market, orders in islice(self._levels(side), limit)
         ]
 
@@ -163,7 +158,7 @@ class Book:
         """(price, market quantity, users' orders in queue order), best price first."""
         users = self._users[side]
         sign = -1 if side is Side.BUY else 1
-        market = iter(self._market[side].items())
+        market = self._market[side].items()
         quoted = next(market, None)
         index = 0
         while quoted is not None or index < len(users):
@@ -195,16 +190,17 @@ def _entry(order: Order) -> tuple[Decimal, int, Order]:
     return (key, order.priority, order)
 
 
-def _is_worse(side: Side, price: Decimal, than: Decimal) -> bool:
+def is_worse(side: Side, price: Decimal, than: Decimal) -> bool:
     """Is `price` worse for one who trades on `side`?"""
     return price > than if side is Side.BUY else price < than
 
 
-def _visible(order: Order) -> Decimal:
+def visible(order: Order) -> Decimal:
+    """What the book shows of an order."""
     return order.shown if order.iceberg_quantity else order.leaves_quantity
 
 
-def _plan_level(matches: list[Match], price: Decimal, market: Decimal, orders: list[Order], leaves: Decimal) -> Decimal:
+def plan_level(matches: list[Match], price: Decimal, market: Decimal, orders: list[Order], leaves: Decimal) -> Decimal:
     """Add the matches at one price; return what the taker has left."""
     taken = ZERO
     for order in orders:
@@ -213,7 +209,7 @@ def _plan_level(matches: list[Match], price: Decimal, market: Decimal, orders: l
             matches.append(Match(None, price, part))
             taken += part
             leaves -= part
-        part = min(_visible(order), leaves)
+        part = min(visible(order), leaves)
         if part > 0:
             matches.append(Match(order, price, part))
             leaves -= part

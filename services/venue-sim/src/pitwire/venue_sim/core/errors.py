@@ -48,3 +48,8 @@ def filter_failure(name: str) -> VenueError:
 def bad_symbol() -> VenueError:
     """The venue does not list the symbol."""
     return VenueError(-1121, "Invalid symbol.")
+
+
+def out_of_service() -> VenueError:
+    """Nothing is done for now (-1016, status 503)."""
+    return VenueError(-1016, "This service is no longer available.", status=503)

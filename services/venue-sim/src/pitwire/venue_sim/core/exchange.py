@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 
 from pitwire.venue_sim.core import errors
-from pitwire.venue_sim.core.book import Ladder
 from pitwire.venue_sim.core.effects import Effects
 from pitwire.venue_sim.core.endings import finish, held_by
+from pitwire.venue_sim.core.levels import Ladder
 from pitwire.venue_sim.core.matching import Matcher
+from pitwire.venue_sim.core.recorded_book import RecordedBook
 from pitwire.venue_sim.core.rules import AMENDS_MAX, SymbolRules, check_amended, check_counts, check_filters
 from pitwire.venue_sim.core.state import Fees, Listing, State
 from pitwire.venue_sim.core.triggers import LOSS_TYPES, funding_price, triggers_at_once
@@ -70,6 +71,8 @@ class Exchange(State):
         listing = self.listing(new.symbol)
         if listing.is_halted:
             raise errors.VenueError(-1013, errors.MARKET_CLOSED)
+        if listing.is_stale:
+            raise errors.out_of_service()
         check_filters(listing.rules, new, reference_price=self.reference_price(new.symbol))
         self._check_counts(account_id, new, listing, beside)
         self._check_position(account_id, new, listing)
@@ -268,6 +271,29 @@ class Exchange(State):
         listing.book.top_up()
         listing.last_price = price
         self._matcher.show_trade(listing, price, effects)
+        self._place_released(effects)
+
+    def recorded_trade(
+        self, symbol: str, *, taker_side: Side, price: Decimal, quantity: Decimal, traded_ms: int, effects: Effects
+    ) -> None:
+        """A trade of a captured or live market: it moves the queues of users' orders, then triggers stops.
+
+        What it took from the market's own quotes is for the market's next update to say.
+        """
+        listing = self.listings[symbol]
+        if isinstance(listing.book, RecordedBook):
+            for match in listing.book.print_trade(taker_side.opposite, price, quantity, traded_ms):
+                self._matcher.fill_maker(listing, match, effects)
+        listing.last_price = price
+        self._matcher.show_trade(listing, price, effects)
+        self._place_released(effects)
+
+    def recorded_quotes(self, symbol: str, effects: Effects) -> None:
+        """A captured or live market moved its quotes: users' orders that they cross are filled at their own price."""
+        listing = self.listings[symbol]
+        if isinstance(listing.book, RecordedBook):
+            for match in listing.book.cross():
+                self._matcher.fill_maker(listing, match, effects)
         self._place_released(effects)
 
 

@@ -8,7 +8,7 @@ distance.
 
 from decimal import Decimal
 
-from pitwire.venue_sim.core.book import Ladder
+from pitwire.venue_sim.core.levels import Ladder
 from pitwire.venue_sim.core.path import POINTS
 from pitwire.venue_sim.core.units import QUANTUM
 

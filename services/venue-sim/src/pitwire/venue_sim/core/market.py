@@ -1,7 +1,9 @@
 """Driving the market: bars become quotes, trades and candles, instant by instant, for all symbols on one clock."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import IntEnum
 from typing import Protocol
 
 from pitwire.venue_sim.core.effects import Effects
@@ -28,15 +30,61 @@ class BarSource(Protocol):
         ...
 
 
+class Shown(IntEnum):
+    """What of the market's own quotes has changed."""
+
+    NOTHING = 0
+    TOP = 1
+    DEPTH = 2
+
+
 @dataclass(slots=True)
 class Move:
-    """What happened to one symbol at one instant, in the order in which clients are told."""
+    """What happened to one symbol at one time, in the order in which clients are told; no candle, no news of it."""
 
     symbol: str
     ts_ms: int
-    trade: MarketTrade | None
-    candle: Candle
-    candle_closed: bool
+    trade: MarketTrade | None = None
+    candle: Candle | None = None
+    candle_closed: bool = False
+    shown: Shown = Shown.NOTHING
+
+
+class Driver(Protocol):
+    """A market as the venue plays it."""
+
+    @property
+    def tapes(self) -> Mapping[str, Tape]:
+        """What was printed, by symbol."""
+        ...
+
+    @property
+    def market_ms(self) -> int:
+        """Market time of the last instant played."""
+        ...
+
+    @property
+    def bars(self) -> int:
+        """Minutes completed since the live market began."""
+        ...
+
+    @property
+    def next_ms(self) -> int | None:
+        """Market time of the next instant, None after the last."""
+        ...
+
+    @property
+    def instants(self) -> int:
+        """A number that never falls and grows with every instant, the same for the same one after a restart."""
+        ...
+
+    def restore(self, market_ms: int) -> None:
+        """Come to where the market was, telling nobody; no user's order is in the book yet."""
+        ...
+
+    def advance(self) -> tuple[list[Move], Effects]:
+        """Play the next instant: what everyone sees, and what it did to users' orders."""
+        ...
 
 
 class MarketDriver:
@@ -80,9 +128,10 @@ class MarketDriver:
                 self._step(symbol, Effects(self._exchange, next_ms), quiet=True)
             self._pass_instant()
         self.market_ms = max(self.market_ms, market_ms)
+        self.quote_all()
 
     def quote_all(self) -> None:
-        """Put the market's quotes around the last price of every symbol: the book before the first instant."""
+        """Put the market's quotes around the last price of every symbol: the book before the next instant."""
         for symbol, tape in self.tapes.items():
             buyer_takes = not tape.trades[-1].buyer_is_maker if tape.trades else True
             effects = Effects(self._exchange, self.market_ms)
@@ -130,7 +179,7 @@ class MarketDriver:
         trade = self._play(symbol, tick, effects, quiet=quiet) if tick is not None else None
         closed = self._slot == POINTS - 1
         candle = tape.close_bar() if closed else tape.current
-        return Move(symbol, effects.now_ms, trade, candle, closed)
+        return Move(symbol, effects.now_ms, trade, candle, closed, Shown.DEPTH if trade else Shown.NOTHING)
 
     def _play(self, symbol: str, tick: Tick, effects: Effects, *, quiet: bool) -> MarketTrade:
         tape = self.tapes[symbol]

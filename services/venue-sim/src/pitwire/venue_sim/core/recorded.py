@@ -89,19 +89,11 @@ class Recording:
 
     def rules(self) -> SymbolRules:
         """The symbol's rules: the finest tick the recording shows, and lots so that values keep eight decimals."""
-        base, quote = split_symbol(self.symbol)
-        price_decimals = min(self.price_decimals, DECIMALS)
-        lot_decimals = min(self.volume_decimals, LOT_DECIMALS_MAX, DECIMALS - price_decimals)
-        dearest = max(self._values[1])
-        return SymbolRules(
-            symbol=self.symbol,
-            base=base,
-            quote=quote,
-            tick_size=Decimal(1).scaleb(-price_decimals),
-            lot_step=Decimal(1).scaleb(-lot_decimals),
-            quantity_max=Decimal(10 ** max(4, 14 - len(str(dearest // 10**DECIMALS)))),
-            market_quantity_max=Decimal(10 ** max(3, 13 - len(str(dearest // 10**DECIMALS)))),
-            notional_min=Decimal(5) if quote in QUOTE_ASSETS[:7] else Decimal("0.0001"),
+        return shown_rules(
+            self.symbol,
+            price_decimals=self.price_decimals,
+            quantity_decimals=self.volume_decimals,
+            dearest=max(self._values[1]),
         )
 
 
@@ -145,6 +137,28 @@ class RecordedMarket:
             return recording.bar(cursor)
         close = recording.bar(cursor - 1).close
         return Bar(open_ms, close, close, close, close, 0)
+
+
+def shown_rules(symbol: str, *, price_decimals: int, quantity_decimals: int, dearest: int) -> SymbolRules:
+    """Rules by what a recording shows of a symbol; `dearest` is its highest price as an integer of 10^-8.
+
+    Raises:
+        RecordingError: the symbol ends with no known quote asset.
+    """
+    base, quote = split_symbol(symbol)
+    price_decimals = min(price_decimals, DECIMALS)
+    lot_decimals = min(quantity_decimals, LOT_DECIMALS_MAX, DECIMALS - price_decimals)
+    digits = len(str(dearest // 10**DECIMALS))
+    return SymbolRules(
+        symbol=symbol,
+        base=base,
+        quote=quote,
+        tick_size=Decimal(1).scaleb(-price_decimals),
+        lot_step=Decimal(1).scaleb(-lot_decimals),
+        quantity_max=Decimal(10 ** max(4, 14 - digits)),
+        market_quantity_max=Decimal(10 ** max(3, 13 - digits)),
+        notional_min=Decimal(5) if quote in QUOTE_ASSETS[:7] else Decimal("0.0001"),
+    )
 
 
 def split_symbol(symbol: str) -> tuple[str, str]:

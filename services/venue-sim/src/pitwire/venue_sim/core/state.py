@@ -34,6 +34,8 @@ class Listing:
     last_price: Decimal = ZERO
     next_trade_id: int = USER_TRADE_ID_BASE
     is_halted: bool = False
+    is_stale: bool = False
+    """What the market quotes is not known; nobody may trade on it."""
 
     def held_asset(self, side: Side) -> str:
         """What an order of a side holds of its account: quote for a buy, base for a sell."""

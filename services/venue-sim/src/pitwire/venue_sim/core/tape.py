@@ -45,13 +45,16 @@ class Tape:
         """Begin a candle at a price, without a trade yet."""
         self.current = Candle(open_ms, price, price, price, price, 0, 0, 0, 0, 0, -1, -1)
 
-    def trade(self, *, price: int, quantity: int, ts_ms: int, buyer_takes: bool) -> MarketTrade:
-        """Print one trade into the current candle."""
+    def trade(
+        self, *, price: int, quantity: int, ts_ms: int, buyer_takes: bool, trade_id: int | None = None
+    ) -> MarketTrade:
+        """Print one trade into the current candle; its id is the next one where it has none of its own."""
         bar = self.current
         if bar is None:
             raise ValueError("a trade before the first candle was opened")
-        trade_id = self.next_trade_id
-        self.next_trade_id += 1
+        if trade_id is None:
+            trade_id = self.next_trade_id
+        self.next_trade_id = trade_id + 1
         value = quote_value(price, quantity)
         first = bar.trades == 0
         self.current = Candle(
@@ -129,10 +132,9 @@ class Tape:
         last = self.last_ms()
         return self.candles(last - (minutes - 1) * BAR_MS, last)
 
-    def running(self, interval: str) -> Candle | None:
-        """The candle of an interval that contains the newest minute; None before any."""
-        last = self.last_ms()
-        candles = self.candles(open_of(interval, last), last)
+    def up_to(self, interval: str, minute_ms: int) -> Candle | None:
+        """The candle of an interval as it stands with the minute that opens then; None before any."""
+        candles = self.candles(open_of(interval, minute_ms), minute_ms)
         return combine(candles, interval)[-1] if candles else None
 
     def average_price(self, minutes: int) -> int:

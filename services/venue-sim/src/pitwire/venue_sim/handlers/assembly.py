@@ -5,14 +5,17 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
+from pitwire.venue_sim.core.captured import Capture, CaptureDriver
 from pitwire.venue_sim.core.exchange import Exchange
 from pitwire.venue_sim.core.ledger import Account
-from pitwire.venue_sim.core.market import BarSource, MarketDriver
+from pitwire.venue_sim.core.market import BarSource, Driver, MarketDriver
 from pitwire.venue_sim.core.records import account_record, start_record
 from pitwire.venue_sim.core.restore import Restorer
 from pitwire.venue_sim.core.state import Fees
 from pitwire.venue_sim.core.units import ZERO
 from pitwire.venue_sim.ports import EventLog
+
+MarketSource = BarSource | Capture
 
 
 class MismatchError(Exception):
@@ -32,8 +35,8 @@ class Opening:
 
 
 def assemble(
-    source: BarSource, opening: Opening, *, log: EventLog, records: Iterable[dict[str, Any]], position_ms: int
-) -> tuple[Exchange, MarketDriver]:
+    source: MarketSource, opening: Opening, *, log: EventLog, records: Iterable[dict[str, Any]], position_ms: int
+) -> tuple[Exchange, Driver]:
     """The exchange and its market, as the log left them or new; accounts that are missing are opened.
 
     Raises:
@@ -49,9 +52,8 @@ def assemble(
             known = True
             _check_market(record, source)
         restorer.apply(record)
-    driver = MarketDriver(source, exchange)
+    driver = drive(source, exchange)
     driver.restore(max(restorer.market_ms, position_ms))
-    driver.quote_all()
     restorer.finish()
     restorer.take_again(driver.market_ms)
     # Update ids grow with every instant and operation, so a restarted venue never reuses one.
@@ -66,7 +68,12 @@ def assemble(
     return exchange, driver
 
 
-def _check_market(record: dict[str, Any], source: BarSource) -> None:
+def drive(source: MarketSource, exchange: Exchange) -> Driver:
+    """The market of a source, ready to be played on the exchange."""
+    return CaptureDriver(source, exchange) if isinstance(source, Capture) else MarketDriver(source, exchange)
+
+
+def _check_market(record: dict[str, Any], source: MarketSource) -> None:
     if record["market"] != source.identity:
         raise MismatchError(
             f"the data folder is of the market '{record['market']}', not of '{source.identity}'; "

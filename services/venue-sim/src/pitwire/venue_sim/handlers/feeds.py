@@ -9,8 +9,8 @@ import orjson
 
 from pitwire.venue_sim.core.exchange import Exchange
 from pitwire.venue_sim.core.intervals import LENGTHS_MS
-from pitwire.venue_sim.core.market import Move
-from pitwire.venue_sim.core.tape import Tape
+from pitwire.venue_sim.core.market import Move, Shown
+from pitwire.venue_sim.core.tape import Candle, Tape
 from pitwire.venue_sim.core.types import Side
 from pitwire.venue_sim.core.units import text
 from pitwire.venue_sim.handlers import market_events, market_shapes, shapes
@@ -143,21 +143,25 @@ class Feeds:
             if move.trade is not None:
                 self._send(f"{name}@trade", partial(market_events.trade, move.symbol, move.trade))
                 self._send(f"{name}@aggTrade", partial(market_events.aggregate_trade, move.symbol, move.trade))
-                if f"{name}@bookTicker" in self._streams:
-                    self._send_top(move.symbol, f"{name}@bookTicker")
+            if move.shown >= Shown.TOP and f"{name}@bookTicker" in self._streams:
+                self._send_top(move.symbol, f"{name}@bookTicker")
+            if move.shown is Shown.DEPTH:
                 self._changed.pop(move.symbol, None)
                 self._send_depth(move.symbol)
-            self._send_candles(move, name)
-            self._send_statistics(move, name)
+            if move.candle is not None:
+                self._send_candles(move, move.candle, name)
+                self._send_statistics(move, name)
         if MINI_TICKERS in self._streams:
-            day = [market_events.mini_ticker(move.symbol, self._tapes[move.symbol], move.ts_ms) for move in moves]
-            self._send(MINI_TICKERS, lambda: day)
+            told = [move for move in moves if move.candle is not None]
+            day = [market_events.mini_ticker(move.symbol, self._tapes[move.symbol], move.ts_ms) for move in told]
+            if day:
+                self._send(MINI_TICKERS, lambda: day)
 
-    def _send_candles(self, move: Move, name: str) -> None:
-        self._send(f"{name}@kline_1m", partial(market_events.minute, move))
+    def _send_candles(self, move: Move, candle: Candle, name: str) -> None:
+        self._send(f"{name}@kline_1m", partial(market_events.minute, move, candle))
         for interval in LONGER:
             if f"{name}@kline_{interval}" in self._streams:
-                event = partial(market_events.candle, move, self._tapes[move.symbol], interval)
+                event = partial(market_events.longer, move, candle, self._tapes[move.symbol], interval)
                 self._send(f"{name}@kline_{interval}", event)
 
     def _send_statistics(self, move: Move, name: str) -> None:

@@ -5,7 +5,7 @@ from pitwire.venue_sim.core.intervals import end_of
 from pitwire.venue_sim.core.market import Move
 from pitwire.venue_sim.core.path import BAR_MS
 from pitwire.venue_sim.core.rules import AVERAGE_PRICE_MINUTES
-from pitwire.venue_sim.core.tape import Tape
+from pitwire.venue_sim.core.tape import Candle, Tape
 from pitwire.venue_sim.core.types import MarketTrade, Side
 from pitwire.venue_sim.core.units import scaled_text, text
 from pitwire.venue_sim.handlers import market_shapes, shapes
@@ -34,17 +34,15 @@ def aggregate_trade(symbol: str, printed: MarketTrade) -> Json:
     return {"e": "aggTrade", "E": printed.ts_ms, "s": symbol} | market_shapes.aggregate_trade(printed)
 
 
-def minute(move: Move) -> Json:
+def minute(move: Move, candle: Candle) -> Json:
     """The one-minute candle that a move belongs to."""
-    return market_shapes.kline_event(
-        move.symbol, move.candle, interval="1m", closed=move.candle_closed, ts_ms=move.ts_ms
-    )
+    return market_shapes.kline_event(move.symbol, candle, interval="1m", closed=move.candle_closed, ts_ms=move.ts_ms)
 
 
-def candle(move: Move, tape: Tape, interval: str) -> Json:
+def longer(move: Move, candle: Candle, tape: Tape, interval: str) -> Json:
     """The longer candle that a move belongs to, closed with its last minute."""
-    running = tape.running(interval) or move.candle
-    closed = move.candle_closed and move.candle.open_ms + BAR_MS - 1 == end_of(interval, running.open_ms)
+    running = tape.up_to(interval, candle.open_ms) or candle
+    closed = move.candle_closed and candle.open_ms + BAR_MS - 1 == end_of(interval, running.open_ms)
     return market_shapes.kline_event(move.symbol, running, interval=interval, closed=closed, ts_ms=move.ts_ms)
 
 

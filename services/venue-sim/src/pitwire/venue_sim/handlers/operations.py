@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pitwire.venue_sim.core.errors import VenueError
+from pitwire.venue_sim.core.errors import VenueError, out_of_service
 from pitwire.venue_sim.handlers import compound, lists, market_data, queries, tickers, trading, user_streams
 from pitwire.venue_sim.handlers.faults import AnswerFault, PlannedAnswer
 from pitwire.venue_sim.handlers.params import SECURITY_NAMES, Params
@@ -126,7 +126,7 @@ COUNTED = frozenset(
 def check_open(venue: Venue) -> None:
     """Refuse everything during maintenance (-1016, status 503)."""
     if venue.wall_ms() < venue.faults.closed_until_ms:
-        raise VenueError(-1016, "This service is no longer available.", status=503)
+        raise out_of_service()
 
 
 def run(venue: Venue, name: str, values: dict[str, str], *, account_id: str, address: str) -> object:

@@ -9,7 +9,7 @@ from pitwire.venue_sim.core.effects import Effects
 from pitwire.venue_sim.core.errors import INSUFFICIENT_BALANCE, VenueError, no_such_order, order_rejected
 from pitwire.venue_sim.core.exchange import Exchange
 from pitwire.venue_sim.core.limits import RateLimiter
-from pitwire.venue_sim.core.market import MarketDriver
+from pitwire.venue_sim.core.market import Driver
 from pitwire.venue_sim.core.order_lists import submit_oco, submit_oto
 from pitwire.venue_sim.core.records import balance_records, effect_records, reject_record
 from pitwire.venue_sim.core.types import ExecType, NewOrder, Order, OrderList, OrderStatus, Side
@@ -35,7 +35,7 @@ class Venue:
     """Everything a request can reach. Effects are logged first, then clients are told."""
 
     exchange: Exchange
-    driver: MarketDriver
+    driver: Driver
     keyring: Keyring
     limiter: RateLimiter
     log: EventLog
