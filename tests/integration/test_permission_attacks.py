@@ -7,14 +7,18 @@ could have the server write into the journal. So readers live in other accounts 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import orjson
 import pytest
 from nats import errors as nats_errors
 from tests.integration.bus_world import ACCOUNT, STRATEGIES, NatsWorld, sample_config
+from tests.integration.contract_steps import read_until_caught_up
 
 from pitwire.common import permissions, subjects
+from pitwire.common.bus.reader import SOURCE_HEADER
+from pitwire.common.errors import AppendRefused
 from pitwire.common.ids import partition_of
 from pitwire.common.topology import PRINCIPALS, NatsAccount, Principal
 
@@ -178,3 +182,15 @@ async def test_not_even_the_provisioner_can_delete_a_record(real_world: NatsWorl
     answer = await admin.api("STREAM.MSG.DELETE.OMS", {"seq": 2})
     assert answer["error"]["code"] in (400, 500)
     assert (await journal_size(real_world))[0] == 3
+
+
+@pytest.mark.parametrize("header", ["OMS 1000000000 > >", "x", ""])
+async def test_a_record_cannot_claim_to_be_a_copy_from_elsewhere(real_world: NatsWorld, header: str) -> None:
+    """Readers take a copy's place in its original from this header: a claimed one would make them pass over others."""
+    gate, strategy = await real_world.connect("risk-gate"), await real_world.connect("strategy")
+    with contextlib.suppress(AppendRefused):  # an empty one is stored, and no reader heeds it
+        await strategy.append(subjects.intent(ACCOUNT, STRATEGIES[0]), b"claimed", {SOURCE_HEADER: header})
+    at = await strategy.append(subjects.intent(ACCOUNT, STRATEGIES[1]), b"own")
+    found = await read_until_caught_up(gate, "INTENT", (subjects.intents_of(ACCOUNT),))
+    assert [record.sequence for record in found] == list(range(1, at + 1))
+    assert found[-1].data == b"own"
