@@ -34,12 +34,15 @@ endef
 UV = UV_CACHE_DIR="$${UV_CACHE_DIR:-$$( [ -w "$${HOME:-/nonexistent}" ] && echo "$$HOME/.cache/uv" || echo "$(VENV)/uv-cache" )}" $(VENV)/bin/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-unit test-integration test-clients chaos defects campaign check format docs lock clean clean-data stack-test FORCE
+.PHONY: help setup ccxt run test test-unit test-integration test-clients chaos defects campaign check format docs lock clean clean-data stack-test FORCE
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## Make .venv with everything that `run` and `test` need (they do it by themselves)
+
+ccxt: $(STAMP) ## Add the extra ccxt to .venv: other venues than Binance (docs/venues.md)
+	@$(UV) -q pip install --no-deps --require-hashes -r requirements-ccxt.lock
 
 run: $(STAMP) ## Trade on the simulated venue. DATA=<file or folder of candles or raw frames> SPEED=<x> FOR=<seconds>
 	@$(PY) -m pitwire.cli up $${DATA:+--data "$$DATA"} $${SPEED:+--speed "$$SPEED"} $${FOR:+--for "$$FOR"}
@@ -87,6 +90,8 @@ docs: $(STAMP) ## Regenerate docs/reference, docs/defects.md, and the configurat
 lock: $(STAMP) ## Resolve all dependencies again and write the two hash-only lock files
 	@$(UV) -q lock --upgrade
 	@$(UV) -q export --all-packages --no-emit-workspace --no-header --no-annotate -o requirements.lock
+	@echo "ccxt=="$$(sed -n 's/^ccxt==\([^ ]*\).*/\1/p' requirements-ccxt.lock) | \
+	  $(UV) -q pip compile --no-deps --generate-hashes --no-header --no-annotate - -o requirements-ccxt.lock
 	@$(UV) -q export --only-group check --no-emit-workspace --no-header --no-annotate -o requirements-check.lock
 
 stack-test: $(STAMP) ## Build the images and run docker-compose.yml once on a private container engine (needs root)

@@ -8,7 +8,16 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from tests.integration.venue_contract import BTC, Hands, VenueProcess, binance_world, fake_world, until, venue_process
+from tests.integration.venue_contract import (
+    BTC,
+    Hands,
+    VenueProcess,
+    binance_world,
+    ccxt_world,
+    fake_world,
+    until,
+    venue_process,
+)
 
 from pitwire.common.enums import Liquidity, OrderStatus, OrderType, Side, TimeInForce
 from pitwire.execution.core.venue import Canceled, InDoubt, NothingToCancel, Placed, Refused
@@ -26,13 +35,16 @@ def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VenueProcess]:
         yield made
 
 
-@pytest.fixture(params=["fake", "binance"])
+@pytest.fixture(params=["fake", "binance", "ccxt"])
 async def hands(request: pytest.FixtureRequest, process: VenueProcess) -> AsyncIterator[Hands]:
     async with AsyncExitStack() as stack:
         if request.param == "fake":
             yield Hands(await stack.enter_async_context(fake_world()))
-        else:
+        elif request.param == "binance":
             yield Hands(await stack.enter_async_context(binance_world(process)))
+        else:
+            pytest.importorskip("ccxt.pro", reason="ccxt is an extra: `make ccxt` installs it")
+            yield Hands(await stack.enter_async_context(ccxt_world(process)))
 
 
 # -- what can be traded ----------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from pitwire.common.instruments import InstrumentRegistry
 from pitwire.common.money import ZERO
 from pitwire.execution.adapters.binance.adapter import BinanceVenue
 from pitwire.execution.adapters.binance.limits import address_limits
+from pitwire.execution.adapters.ccxt.venue import CcxtVenue
 from pitwire.execution.adapters.fake import FakeVenue, Fate
 from pitwire.execution.adapters.keys import ApiKey, Secret
 from pitwire.execution.core.venue import NewOrder, SubmitAnswer, VenueOrder
@@ -267,5 +268,14 @@ async def binance_world(
     config, instruments = process.config(**settings), InstrumentRegistry()
     address = address_limits(config.rate_share_percent)
     venue = BinanceVenue("sim", config, key or process.key, instruments, SystemClock(), lambda: 0.0, address)
+    async with running(SimWorld(process, venue, await process.price()), instruments) as world:
+        yield world
+
+
+@asynccontextmanager
+async def ccxt_world(process: VenueProcess, **settings: Any) -> AsyncIterator[SimWorld]:
+    """ccxt's class of Binance, pointed at the venue process."""
+    config, instruments = process.config(kind="ccxt", **settings), InstrumentRegistry()
+    venue = CcxtVenue("sim", config, process.key, instruments, SystemClock(), lambda: 0.0)
     async with running(SimWorld(process, venue, await process.price()), instruments) as world:
         yield world

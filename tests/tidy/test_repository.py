@@ -11,7 +11,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-LOCKS = ("requirements.lock", "requirements-check.lock")
+LOCKS = ("requirements.lock", "requirements-check.lock", "requirements-ccxt.lock")
 # With a character class each, so that this file does not contain what it looks for.
 FORBIDDEN = re.compile(r"pypi[.]org|pythonhosted[.]org|npmjs[.](org|com)|/w[o]rk/|/r[o]ot/|/h[o]me/\w")
 BINARY = {".png", ".gz", ".ico", ".woff2", ".zst", ".parquet"}

@@ -168,3 +168,17 @@ def test_a_network_that_does_not_go_with_the_mode_is_refused(
 def test_a_real_address_under_the_name_of_the_simulated_venue_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="api.binance.com is not simulated"):
         load_config(write(tmp_path, GOOD.replace("http://127.0.0.1:1", "https://api.binance.com")))
+
+
+@pytest.mark.parametrize(
+    ("extra", "named"),
+    [
+        ('exchange = "kraken"', "exchange: kraken needs kind = ccxt"),
+        ('kind = "binance"', "rest, ws, ws_api: needed where no network sets it|venues.sim.rest"),
+    ],
+)
+def test_a_venue_without_addresses_is_one_of_ccxt(tmp_path: Path, extra: str, named: str) -> None:
+    with pytest.raises(ConfigError, match=named):
+        load_config(write(tmp_path, binance("simulated", "paper", extra)))
+    kraken = binance("live", "live", 'kind = "ccxt"\nexchange = "kraken"')
+    assert load_config(write(tmp_path, kraken)).venues["sim"].rest == ""

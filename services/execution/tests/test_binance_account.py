@@ -21,6 +21,7 @@ from pitwire.common.enums import OrderType, Side, TimeInForce
 from pitwire.common.errors import ConfigError
 from pitwire.execution.adapters.binance.account import RESTRICTIONS
 from pitwire.execution.adapters.binance.signing import Signer
+from pitwire.execution.adapters.ed25519 import signing_with
 from pitwire.execution.adapters.fake import FakeVenue
 from pitwire.execution.adapters.keys import load_key
 from pitwire.execution.core.venue import NewOrder
@@ -107,6 +108,12 @@ def test_an_ed25519_key_signs_in_base64_what_its_public_half_verifies(tmp_path: 
     frame = json.loads(Signer(key).frame(1, "order.place", {"b": 2, "a": "1"}))["params"]
     private.public_key().verify(base64.b64decode(frame["signature"]), b"a=1&apiKey=public&b=2")
     assert "PRIVATE" not in f"{key!r} {key.secret!r}"
+
+
+@pytest.mark.parametrize("text", ["", "x", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"])
+def test_what_is_no_key_says_so_without_showing_it(text: str) -> None:
+    with pytest.raises(ValueError, match="not a private key in PEM"):
+        signing_with(text)
 
 
 def test_a_private_key_that_others_may_read_or_that_is_none_is_refused(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from pitwire.common.errors import DecodeError, RateLimited, VenueTrouble
 from pitwire.execution.adapters.binance.errors import refusal_of
 from pitwire.execution.adapters.binance.limits import Limits, address_limits, reports_in, reports_of
 from pitwire.execution.adapters.binance.venue_clock import VenueClock
+from pitwire.execution.adapters.turn import TURN_WAIT_MAX_S, take_turn
 from pitwire.execution.core.rate_limits import Lane, LimitKind, Report
 from pitwire.execution.core.venue import CancelFailed, Placed
 
@@ -118,6 +119,14 @@ def test_accounts_at_one_address_share_its_weight_and_have_their_own_order_count
     assert second.for_orders() == ""
     first.apply(refusal_of(429, None))
     assert second.for_orders().startswith("rate limited")
+
+
+async def test_a_turn_is_taken_where_there_is_room_and_refused_where_it_is_far(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, address = ManualClock(), address_limits(100)
+    await take_turn(address, clock, Lane.CANCEL, 1, "here")
+    address.stop(clock.monotonic_ns() + int((TURN_WAIT_MAX_S + 1) * NS_PER_S))
+    with pytest.raises(RateLimited, match="here: rate limited for another 6.0 s"):
+        await take_turn(address, clock, Lane.CANCEL, 1, "here")
 
 
 # -- the adapter obeys -----------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from pitwire.common.schemas.base import Asset, InstrumentRef, NonNegative, Posit
 from pitwire.common.schemas.limits import AccountLimits
 
 CONFIG_FILE: Final = "pitwire.toml"
-Url = Annotated[str, Field(pattern=r"^(http|https|ws|wss)://[^\s]+$")]
+Url = Annotated[str, Field(pattern=r"^((http|https|ws|wss)://[^\s]+)?$")]
 
 
 class Section(BaseModel):
@@ -72,6 +72,7 @@ BINANCE: Final[Mapping[str, Mapping[str, str]]] = {
 }
 """Addresses of Binance Spot (its documentation: general information, demo mode, testnet)."""
 
+ADDRESSES: Final = ("rest", "ws", "ws_api")
 REAL_HOSTS: Final = (".binance.com", ".binance.vision", ".binance.us")
 CONNECTION_LIFE_MAX_S: Final = 23 * 3_600
 """Binance ends each connection after 24 hours."""
@@ -86,7 +87,8 @@ class RunConfig(Section):
 class VenueConfig(Section):
     """Where a venue is reached. `pitwire up` fills in the addresses of the simulated one."""
 
-    kind: Literal["binance"] = Field(default="binance", description="the API it speaks")
+    kind: Literal["binance", "ccxt"] = Field(default="binance", description="ccxt: through that library, an extra")
+    exchange: Token = Field(default="binance", description="for ccxt: which of its exchanges")
     network: Network = Field(default=Network.SIMULATED, description="which of its worlds; sets the three addresses")
     rest: Url = Field(description="base address of REST, without /api/v3")
     ws: Url = Field(description="base address of market streams, without /stream")
@@ -118,8 +120,21 @@ class VenueConfig(Section):
     @model_validator(mode="before")
     @classmethod
     def _addresses_of_the_network(cls, raw: Any) -> Any:
-        """Each network has its addresses; one that is given counts (a proxy, a test)."""
-        return {**BINANCE.get(str(raw.get("network")), {}), **raw} if isinstance(raw, dict) else raw
+        """Each network has its addresses; one that is given counts (a proxy, a test). ccxt knows those of others."""
+        if not isinstance(raw, dict):
+            return raw
+        is_binance = raw.get("exchange", "binance") == "binance"
+        known: Mapping[str, str] = BINANCE.get(str(raw.get("network")), {})
+        return (dict(known) if is_binance else dict.fromkeys(ADDRESSES, "")) | raw
+
+    @model_validator(mode="after")
+    def _addresses_are_there(self) -> Self:
+        missing = [name for name in ADDRESSES if not getattr(self, name)]
+        if self.exchange != "binance" and self.kind != "ccxt":
+            raise ValueError(f"exchange: {self.exchange} needs kind = ccxt")
+        if self.exchange == "binance" and missing:
+            raise ValueError(f"{', '.join(missing)}: needed where no network sets it")
+        return self
 
     @model_validator(mode="after")
     def _simulated_is_simulated(self) -> Self:

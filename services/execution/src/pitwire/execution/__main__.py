@@ -5,22 +5,40 @@ from __future__ import annotations
 import sys
 
 from pitwire.common import subjects
-from pitwire.common.clock import random_token
+from pitwire.common.clock import Clock, random_token
+from pitwire.common.config import VenueConfig
 from pitwire.common.instruments import InstrumentRegistry
 from pitwire.common.leases import LeaseHolder
 from pitwire.common.service import Service, run
 from pitwire.execution.adapters.binance.adapter import BinanceVenue
 from pitwire.execution.adapters.binance.limits import address_limits
+from pitwire.execution.adapters.ccxt.venue import CcxtVenue
 from pitwire.execution.adapters.halt_command import halt_command
-from pitwire.execution.adapters.keys import load_key
+from pitwire.execution.adapters.keys import ApiKey, load_key
 from pitwire.execution.adapters.latch import LatchFiles
 from pitwire.execution.config import Config
+from pitwire.execution.core.rate_limits import RateLimits
 from pitwire.execution.handlers.runtime import Runtime
+from pitwire.execution.ports import Venue
 
 
 def random_fraction() -> float:
     """In [0, 1)."""
     return int(random_token(4), 16) / 2**32
+
+
+def make_venue(
+    name: str,
+    config: VenueConfig,
+    key: ApiKey,
+    instruments: InstrumentRegistry,
+    clock: Clock,
+    address: RateLimits,
+) -> Venue:
+    """The adapter that speaks the venue's API; ccxt is loaded only where a venue wants it."""
+    if config.kind == "ccxt":
+        return CcxtVenue(name, config, key, instruments, clock, random_fraction)
+    return BinanceVenue(name, config, key, instruments, clock, random_fraction, address)
 
 
 async def main() -> int:
@@ -40,15 +58,7 @@ async def main() -> int:
             account: {
                 name: (
                     venue,
-                    BinanceVenue(
-                        venue,
-                        pitwire.venues[venue],
-                        keys[name],
-                        instruments,
-                        service.clock,
-                        random_fraction,
-                        addresses[venue],
-                    ),
+                    make_venue(venue, pitwire.venues[venue], keys[name], instruments, service.clock, addresses[venue]),
                 )
                 for name, venue in config.venue_accounts_of(account).items()
             }

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Final, NoReturn
 
 import orjson
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from typing_extensions import override
 
 from pitwire.common.errors import ConfigError
@@ -80,21 +79,16 @@ def load_key(path: Path, *, where: str) -> ApiKey:
     pem_path = path.parent / given[PRIVATE_KEY_FILE]
     pem = _read_private(pem_path, where).decode("ascii", "replace")
     try:
-        read_private_key(pem)
+        signing_with(pem)
     except ValueError as error:
         raise ConfigError(where=where, what=f"{pem_path}: {error}") from None
     return ApiKey(given[API_KEY], Secret(pem), is_private=True)
 
 
-def read_private_key(pem: str) -> Ed25519PrivateKey:
-    """The key of a PEM text; `ValueError` for anything but an Ed25519 key without a password."""
-    try:
-        key = load_pem_private_key(pem.encode(), password=None)
-    except (TypeError, ValueError, UnsupportedAlgorithm):
-        raise ValueError("not a private key in PEM without a password") from None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise ValueError("not an Ed25519 key")  # noqa: TRY004 - the text is wrong, not its type
-    return key
+def signing_with(pem: str) -> Callable[[bytes], bytes]:
+    """What signs with an Ed25519 key in PEM; `ValueError` says what the text is not."""
+    signing: Callable[[bytes], bytes] = import_module("pitwire.execution.adapters.ed25519").signing_with(pem)
+    return signing
 
 
 def _read_private(path: Path, where: str) -> bytes:

@@ -6,24 +6,21 @@ none.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from pitwire.common.clock import NS_PER_S, Clock
-from pitwire.common.errors import DecodeError, RateLimited
+from pitwire.common.errors import DecodeError
 from pitwire.execution.adapters.binance.errors import ErrorClass, Refusal
 from pitwire.execution.adapters.binance.venue_clock import VenueClock
+from pitwire.execution.adapters.turn import take_turn
 from pitwire.execution.core.rate_limits import DEFAULT_RULES, Lane, LimitKind, RateLimits, Report, Rule, Ticket
 
 RETRY_AFTER_DEFAULT_S: Final = 60
 BAN_DEFAULT_S: Final = 120
 RETRY_AFTER_MAX_S: Final = 3 * 86_400
 """The longest ban the venue announces."""
-
-TURN_WAIT_MAX_S: Final = 5.0
-"""Who would have to wait longer is told so, and asks again later."""
 
 CONNECT_WEIGHT: Final = 2
 ORDER_WEIGHT: Final = 1
@@ -80,11 +77,7 @@ class Limits:
 
     async def turn(self, lane: Lane, weight: int, place: str) -> Ticket:
         """Waits a little for room; `RateLimited` where there is none for longer. The request leaves right after."""
-        while wait_s := self.wait_s(lane, weight):
-            if wait_s > TURN_WAIT_MAX_S:
-                raise RateLimited(place=place, wait_s=wait_s)
-            await asyncio.sleep(wait_s)
-        return self._address.take(weight, self._clock.monotonic_ns())
+        return await take_turn(self._address, self._clock, lane, weight, place)
 
     def take_order(self) -> tuple[Ticket, Ticket]:
         """A new order leaves now: `for_orders` was empty."""

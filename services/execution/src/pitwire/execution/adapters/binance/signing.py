@@ -13,7 +13,7 @@ import orjson
 from pitwire.common.enums import OrderType, TimeInForce
 from pitwire.common.ids import content_hash
 from pitwire.common.schemas.base import decimal_text
-from pitwire.execution.adapters.keys import ApiKey, read_private_key
+from pitwire.execution.adapters.keys import ApiKey, signing_with
 from pitwire.execution.core.venue import NewOrder
 
 LIMIT_MAKER: Final = "LIMIT_MAKER"
@@ -45,8 +45,8 @@ class Signer:
 
 def _signing_with(key: ApiKey) -> Callable[[str], str]:
     if key.is_private:
-        private_key = read_private_key(key.secret.reveal())
-        return lambda text: base64.b64encode(private_key.sign(text.encode())).decode()
+        sign = signing_with(key.secret.reveal())
+        return lambda text: base64.b64encode(sign(text.encode())).decode()
     secret = key.secret.reveal().encode()
     return lambda text: hmac.digest(secret, text.encode(), "sha256").hex()
 
