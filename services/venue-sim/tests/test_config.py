@@ -78,6 +78,8 @@ WRONG_FILES = [
     ("balances = 5", "balances: has to be a table"),
     ("balances.usdt = 5", "argument --balance: 'usdt=5' is not ASSET=AMOUNT"),
     ("[instruments.btcusdt]", "instruments.btcusdt: is not a symbol"),
+    ("live.rest = 'api.example'", "live.rest: has to be a text that begins with one of http://"),
+    ("live.key = 'x'", "live.key: unknown; the keys are rest, ws"),
     ("[instruments]\nBTCUSDT = 1", "BTCUSDT: has to be a table"),
     ("[instruments.BTCUSDT]\ntick = 1", "instruments.BTCUSDT.tick: unknown; the keys are quote, price"),
     ("[instruments.BTCUSDT]\ntick_size = 0", "instruments.BTCUSDT.tick_size: '0' is not an amount above zero"),
@@ -112,3 +114,10 @@ def test_a_generated_instrument_that_nobody_knows_has_to_be_described() -> None:
     assert (made[0].rules.base, made[0].rules.quote) == ("WIF", "BRL")
     with pytest.raises(InstrumentError, match="WIFBRL: the symbol does not end with its quote 'USD'"):
         generated_symbols({"WIFBRL": Instrument(quote="USD", price=Decimal(5), minute_volume=Decimal(10), rules=rules)})
+
+
+def test_a_live_market_is_followed_where_the_file_says(tmp_path: Path) -> None:
+    file = tmp_path / "venue.toml"
+    file.write_text('market = "live:binance"\n[live]\nrest = "http://127.0.0.1:1/"\n')
+    live = parse(["--port", "0", "--config", str(file)]).live
+    assert live == ("http://127.0.0.1:1", "wss://data-stream.binance.vision")

@@ -18,13 +18,17 @@ from pitwire.venue_sim.adapters.captures import capture_files, read_capture
 from pitwire.venue_sim.adapters.control import Control
 from pitwire.venue_sim.adapters.eventlog import DataFolderError, FileLog
 from pitwire.venue_sim.adapters.keys import KeysError, load_keys
+from pitwire.venue_sim.adapters.live_feed import LiveError, LiveFeed, open_live
+from pitwire.venue_sim.adapters.live_pace import LivePace
 from pitwire.venue_sim.adapters.pacer import Pacer
 from pitwire.venue_sim.adapters.recordings import read_market
 from pitwire.venue_sim.adapters.server import HOST, Server
 from pitwire.venue_sim.config import DEFAULT_QUOTE_BALANCE, Config, parse
+from pitwire.venue_sim.core.frames import Frame
 from pitwire.venue_sim.core.generated import GeneratedMarket
 from pitwire.venue_sim.core.instruments import InstrumentError, fees_of, generated_symbols, recorded_rules
 from pitwire.venue_sim.core.limits import RateLimiter
+from pitwire.venue_sim.core.live import LiveDriver, LiveUrls
 from pitwire.venue_sim.core.market import BarSource, Driver
 from pitwire.venue_sim.core.offset import OffsetMarket
 from pitwire.venue_sim.core.recorded import RecordingError
@@ -43,6 +47,7 @@ from pitwire.venue_sim.handlers.ws_api import WsApiSession
 
 EXIT_BAD_INPUT = 2
 ACCOUNT = "main"
+LIVE_SYMBOLS = ["BTCUSDT", "ETHUSDT"]
 DEPTH_PERIOD_S = 0.1
 FREEZE_AFTER_S = 0.01
 log = logging.getLogger("venue")
@@ -77,7 +82,7 @@ class Built(NamedTuple):
 
     venue: Venue
     market: Market
-    pacer: Pacer
+    pacer: Pacer | LivePace
     feeds: Feeds
     keys: list[Key]
 
@@ -100,14 +105,18 @@ def read_key(entry: dict[str, str]) -> Key:
     return Key(entry["api_key"], entry.get("api_secret", ""), entry["account"], public_key)
 
 
-def read_source(config: Config) -> MarketSource:
+async def find_source(config: Config) -> MarketSource:
     """Where the venue's market comes from.
 
     Raises:
         RecordingError: the recording cannot be used.
+        LiveError: the live market cannot be reached.
         InstrumentError: a configured instrument cannot be had of this market.
     """
     source: BarSource
+    if config.live is not None:
+        names = list(config.instruments) or LIVE_SYMBOLS
+        return await open_live(config.live, names, instruments=config.instruments, history=config.history)
     if config.market is None:
         symbols = generated_symbols(config.instruments)
         source = GeneratedMarket(seed=config.seed, history=config.history, symbols=symbols)
@@ -119,9 +128,10 @@ def read_source(config: Config) -> MarketSource:
     return OffsetMarket(source, config.offset_bps) if config.offset_bps else source
 
 
-def build(config: Config, file_log: FileLog, *, defer_depth: Callable[[Callable[[], None]], object]) -> Built:
-    """The venue and its pacer, from the settings and the data folder."""
-    source = read_source(config)
+def build(
+    config: Config, source: MarketSource, file_log: FileLog, *, defer_depth: Callable[[Callable[[], None]], object]
+) -> Built:
+    """The venue and its pacer, from the settings, the market and the data folder."""
     given = load_keys(config.data_dir, config.keys, account=ACCOUNT, new_secret=clock.new_secret)
     keys = [read_key(entry) for entry in given]
     opening = Opening(
@@ -136,7 +146,11 @@ def build(config: Config, file_log: FileLog, *, defer_depth: Callable[[Callable[
         source, opening, log=file_log, records=file_log.read(), position_ms=file_log.load_position()
     )
     market = Market(driver)
-    pacer = Pacer(market, speed=config.speed, paused=config.paused, monotonic_s=clock.monotonic_s)
+    pacer: Pacer | LivePace
+    if config.live is not None and isinstance(driver, LiveDriver):
+        pacer = LivePace(driver, follow(config.live, driver, market), clock.wall_ms)
+    else:
+        pacer = Pacer(market, speed=config.speed, paused=config.paused, monotonic_s=clock.monotonic_s)
     faults = Faults()
     feeds = Feeds(exchange, pacer, faults, driver.tapes, defer=defer_depth)
     venue = Venue(
@@ -157,10 +171,20 @@ def build(config: Config, file_log: FileLog, *, defer_depth: Callable[[Callable[
     return Built(venue, market, pacer, feeds, keys)
 
 
+def follow(urls: LiveUrls, driver: LiveDriver, market: Market) -> LiveFeed:
+    """What brings the frames of a live market to the venue."""
+
+    def hear(frame: Frame) -> None:
+        driver.hear(clock.wall_ns(), frame)
+        market.advance()
+
+    return LiveFeed(urls, list(driver.tapes), hear=hear, unknown=driver.unknown, fraction=clock.fraction)
+
+
 async def serve(config: Config, file_log: FileLog) -> None:
     """Listen, print one line that says where, and run the market until a signal comes."""
     loop = asyncio.get_running_loop()
-    built = build(config, file_log, defer_depth=partial(loop.call_later, DEPTH_PERIOD_S))
+    built = build(config, await find_source(config), file_log, defer_depth=partial(loop.call_later, DEPTH_PERIOD_S))
     file_log.defer = loop.call_soon
     venue, pacer, feeds, keys = built.venue, built.pacer, built.feeds, built.keys
     broken: asyncio.Future[None] = loop.create_future()
@@ -194,6 +218,7 @@ async def serve(config: Config, file_log: FileLog) -> None:
             "bars": venue.driver.bars,
             "ended": pacer.ended,
             "hold_until_ms": pacer.hold_ms,
+            "stale": [name for name, listing in venue.exchange.listings.items() if listing.is_stale],
         }
 
     def metrics() -> bytes:
@@ -272,6 +297,12 @@ def announce(name: str, port: int, control_port: int, key: Key) -> None:
     sys.stdout.flush()
 
 
+UNUSABLE = (
+    RecordingError, LiveError, InstrumentError, DataFolderError, KeysError, MismatchError, RecordError, ListenError,
+)  # fmt: skip
+"""What was given cannot be used, or is not there."""
+
+
 def main(arguments: list[str]) -> int:
     """Run the venue; the exit code."""
     config = parse(arguments)
@@ -282,15 +313,7 @@ def main(arguments: list[str]) -> int:
             uvloop.run(serve(config, file_log))
         finally:
             file_log.close()
-    except (
-        RecordingError,
-        InstrumentError,
-        DataFolderError,
-        KeysError,
-        MismatchError,
-        RecordError,
-        ListenError,
-    ) as problem:
+    except UNUSABLE as problem:
         # The text says what to do; a traceback would hide it.
         log.log(logging.ERROR, str(problem))
         return EXIT_BAD_INPUT

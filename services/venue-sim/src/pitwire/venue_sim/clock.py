@@ -1,4 +1,4 @@
-"""The wall clock and the source of secrets: the only place of the venue that asks for either."""
+"""The wall clock and the source of randomness and secrets: the only place of the venue that asks for either."""
 
 import secrets
 import time
@@ -8,7 +8,12 @@ KEY_LENGTH = 64
 
 def wall_ms() -> int:
     """Milliseconds since the epoch by the machine's clock: server time, signatures and rate limits."""
-    return time.time_ns() // 1_000_000
+    return wall_ns() // 1_000_000
+
+
+def wall_ns() -> int:
+    """Nanoseconds since the epoch by the machine's clock: when frames were received."""
+    return time.time_ns()
 
 
 def monotonic_s() -> float:
@@ -19,6 +24,11 @@ def monotonic_s() -> float:
 def sleep(seconds: float) -> None:
     """Stop the whole process for a while: the fault of a frozen venue."""
     time.sleep(seconds)
+
+
+def fraction() -> float:
+    """A random number in [0, 1)."""
+    return secrets.randbelow(2**53) / 2**53
 
 
 def new_secret() -> str:

@@ -11,6 +11,7 @@ from typing import NoReturn
 from pitwire.venue_sim.config_file import ConfigFile, ConfigFileError
 from pitwire.venue_sim.core.instruments import Instrument
 from pitwire.venue_sim.core.limits import Limits
+from pitwire.venue_sim.core.live import LiveUrls
 from pitwire.venue_sim.core.state import Fees
 
 PORT_MAX = 65_535
@@ -23,6 +24,9 @@ ORDERS_PER_10S = 100
 ORDERS_PER_10S_MAX = 1_000_000
 DEFAULT_QUOTE_BALANCE = Decimal(100_000)
 GENERATED = "generated"
+LIVE = "live:binance"
+PUBLIC_URLS = {"rest": "https://data-api.binance.vision", "ws": "wss://data-stream.binance.vision"}
+"""Binance's own hosts for public market data."""
 LOOPBACK = "127.0.0.1"
 DEFAULT_SEED = 7
 """A seed whose first hour has trends and overshoots on both symbols, so that a short demo sees every strategy act."""
@@ -30,12 +34,13 @@ DEFAULT_SEED = 7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """The settings of one venue. `market` None is the generated one."""
+    """The settings of one venue. `market` None is the generated one, unless there is a `live` one to follow."""
 
     host: str
     port: int
     control_port: int
     market: Path | None
+    live: LiveUrls | None
     speed: float
     seed: int
     history: int
@@ -71,6 +76,7 @@ def parse(arguments: list[str]) -> Config:
     _add_options(parser)
     given = parser.parse_args(arguments)
     instruments: dict[str, Instrument] = {}
+    live: dict[str, str] = {}
     if given.config is not None:
         try:
             file = ConfigFile(given.config)
@@ -80,8 +86,9 @@ def parse(arguments: list[str]) -> Config:
         parser.file = given.config
         parser.parse_args(["--port", "0", *written])
         parser.file = None
-        instruments = file.instruments
+        instruments, live = file.instruments, file.live
         given = parser.parse_args([*(file.arguments if given.balance else written), *arguments])
+    _check_live(parser, given)
     balances: dict[str, Decimal] = {}
     for asset, amount in given.balance:
         if asset in balances:
@@ -92,7 +99,8 @@ def parse(arguments: list[str]) -> Config:
         host=given.host,
         port=given.port,
         control_port=given.control_port,
-        market=None if given.market == GENERATED else Path(given.market),
+        market=None if given.market in {GENERATED, LIVE} else Path(given.market),
+        live=LiveUrls(**(PUBLIC_URLS | live)) if given.market == LIVE else None,
         speed=given.speed,
         seed=given.seed,
         history=given.history,
@@ -112,6 +120,14 @@ def parse(arguments: list[str]) -> Config:
     )
 
 
+def _check_live(parser: argparse.ArgumentParser, given: argparse.Namespace) -> None:
+    """Refuse what only a market that is played here can have."""
+    if given.market.startswith("live:") and given.market != LIVE:
+        parser.error(f"argument --market: {given.market!r} is not known; the live market is {LIVE}")
+    if given.market == LIVE and (given.paused or given.speed != 1 or given.offset_bps):
+        parser.error("a live market has its own pace and prices: leave out --paused, --speed and --offset-bps")
+
+
 def _add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--host", type=_address, default=LOOPBACK, help="address both ports listen on (default %(default)s)")
@@ -121,7 +137,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--market",
         default=GENERATED,
-        help="'generated', or a file or folder of recorded one-minute candles, or of captured frames",
+        help="'generated', a file or folder of recorded one-minute candles or of captured frames, or 'live:binance'",
     )
     add("--speed", type=_speed, default=1.0, help="market seconds per wall second (default 1)")
     add("--seed", type=_Whole(2**63), default=DEFAULT_SEED, help="seed of the generated market (default %(default)s)")

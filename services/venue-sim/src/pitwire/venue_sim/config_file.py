@@ -18,6 +18,8 @@ AMOUNT_RULES = (
 COUNT_RULES = ("stop_orders_max", "iceberg_orders_max", "order_lists_max")
 FEES = ("maker_bps", "taker_bps")
 INSTRUMENT_KEYS = ("quote", "price", "minute_volume", *FEES, *AMOUNT_RULES, *COUNT_RULES)
+LIVE_KEYS = ("rest", "ws")
+URL_SCHEMES = ("http://", "https://", "ws://", "wss://")
 BPS = Decimal("0.0001")
 FEE_BPS_MAX = Decimal(1000)
 
@@ -42,13 +44,16 @@ class ConfigFile:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
             raise ConfigFileError(f"{path}: not TOML: {problem}") from None
         self._path = path
-        self._check_keys("", document, (*OPTIONS, "balances", "instruments"))
+        self._check_keys("", document, (*OPTIONS, "balances", "instruments", "live"))
         self.arguments: list[str] = []
         for key in OPTIONS:
             if key in document:
                 self._add_option(key, document[key])
         balances = self._table("balances", document)
         self.balances = [f"{asset}={self._text(f'balances.{asset}', value)}" for asset, value in balances.items()]
+        live = self._table("live", document)
+        self._check_keys("live.", live, LIVE_KEYS)
+        self.live = {key: self._url(f"live.{key}", value) for key, value in live.items()}
         self.instruments = {
             symbol: self._instrument(symbol, self._table(symbol, tables))
             for tables in [self._table("instruments", document)]
@@ -73,6 +78,11 @@ class ConfigFile:
         if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
             raise self._fail(where, "has to be a number or a text")
         return f"{value:f}" if isinstance(value, Decimal) else str(value)
+
+    def _url(self, where: str, value: object) -> str:
+        if not isinstance(value, str) or not value.startswith(URL_SCHEMES):
+            raise self._fail(where, f"has to be a text that begins with one of {', '.join(URL_SCHEMES)}")
+        return value.rstrip("/")
 
     def _add_option(self, key: str, value: object) -> None:
         option = f"--{key.replace('_', '-')}"

@@ -9,6 +9,7 @@ HOST = "127.0.0.1"
 
 Status = Callable[[], dict[str, object]]
 Hold = Callable[[int | None], None]
+"""Holds the market, or raises ValueError where that cannot be."""
 Metrics = Callable[[], bytes]
 Fault = Callable[[dict[str, object]], str | None]
 """Arms a fault; the text of what is wrong with the wish, or None."""
@@ -55,7 +56,10 @@ class Control:
         until_ms = wish.get("until_ms") if wish is not None else False
         if until_ms is not None and (isinstance(until_ms, bool) or not isinstance(until_ms, int)):
             return _json({"error": 'send {"until_ms": <market milliseconds>}, or {} to let the market run'}, status=400)
-        self._hold(until_ms)
+        try:
+            self._hold(until_ms)
+        except ValueError as problem:
+            return _json({"error": str(problem)}, status=400)
         return _json(self._status())
 
     async def _on_fault(self, request: web.Request) -> web.Response:

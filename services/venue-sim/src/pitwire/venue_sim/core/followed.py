@@ -24,7 +24,7 @@ class FrameClock:
 
     def __init__(self) -> None:
         self.now_ms = 0
-        self._ahead_ms = 0
+        self._ahead_ms: int | None = None
         """How far the sender's clock was ahead of the receiver's in the newest frame with a time of its own."""
 
     def at(self, frame: Frame, recv_ns: int) -> int:
@@ -35,8 +35,9 @@ class FrameClock:
         return self.reach(received_ms)
 
     def reach(self, received_ms: int) -> int:
-        """The market time at a time of the receiver's clock."""
-        self.now_ms = max(self.now_ms, received_ms + self._ahead_ms)
+        """The market time at a time of the receiver's clock; it stands until the first frame with a time of its own."""
+        if self._ahead_ms is not None:
+            self.now_ms = max(self.now_ms, received_ms + self._ahead_ms)
         return self.now_ms
 
 
@@ -106,7 +107,8 @@ class FollowedMarket:
         if feed.is_known or not feed.snapshot(snapshot):
             return Shown.NOTHING
         feed.overlay()
-        self.books[symbol].replace(*(list(feed.sides[side].items()) for side in Side))
+        bids, asks = (list(feed.sides[side].items()) for side in Side)
+        self.books[symbol].replace(bids, asks, is_first=feed.gaps == 0)
         self._exchange.listings[symbol].is_stale = False
         return Shown.DEPTH
 

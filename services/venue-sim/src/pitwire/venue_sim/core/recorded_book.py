@@ -37,13 +37,17 @@ class RecordedBook(Book):
                     break
                 self._market[side].put(best, ZERO)
 
-    def replace(self, bids: Ladder, asks: Ladder) -> None:
-        """The market's quotes from a snapshot; nobody has more in front than stands there now."""
+    def replace(self, bids: Ladder, asks: Ladder, *, is_first: bool) -> None:
+        """The market's quotes from a snapshot; nobody has more in front than stands there now.
+
+        With the first one everybody stands behind what it shows: orders from before a restart.
+        """
         self._market[Side.BUY].replace(bids)
         self._market[Side.SELL].replace(asks)
         for side in Side:
             for _, _, order in self._users[side]:
-                order.ahead = min(order.ahead, self._market[side].get(order.limit_price))
+                standing = self._market[side].get(order.limit_price)
+                order.ahead = standing if is_first else min(order.ahead, standing)
         self._caps.clear()
 
     def hide(self) -> None:

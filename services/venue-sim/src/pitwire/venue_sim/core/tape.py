@@ -88,6 +88,12 @@ class Tape:
         self.current = None
         return bar
 
+    def extend(self, candles: list[Candle]) -> None:
+        """Keep candles that were made elsewhere, each the minute after the one before."""
+        for candle in candles:
+            for column, value in zip(self._columns, candle, strict=True):
+                column.append(value)
+
     def __len__(self) -> int:
         return len(self._columns[0])
 

@@ -8,6 +8,7 @@ from typing import Any
 from pitwire.venue_sim.core.captured import Capture, CaptureDriver
 from pitwire.venue_sim.core.exchange import Exchange
 from pitwire.venue_sim.core.ledger import Account
+from pitwire.venue_sim.core.live import LiveDriver, LiveMarket
 from pitwire.venue_sim.core.market import BarSource, Driver, MarketDriver
 from pitwire.venue_sim.core.records import account_record, start_record
 from pitwire.venue_sim.core.restore import Restorer
@@ -15,7 +16,7 @@ from pitwire.venue_sim.core.state import Fees
 from pitwire.venue_sim.core.units import ZERO
 from pitwire.venue_sim.ports import EventLog
 
-MarketSource = BarSource | Capture
+MarketSource = BarSource | Capture | LiveMarket
 
 
 class MismatchError(Exception):
@@ -70,7 +71,9 @@ def assemble(
 
 def drive(source: MarketSource, exchange: Exchange) -> Driver:
     """The market of a source, ready to be played on the exchange."""
-    return CaptureDriver(source, exchange) if isinstance(source, Capture) else MarketDriver(source, exchange)
+    if isinstance(source, Capture):
+        return CaptureDriver(source, exchange)
+    return LiveDriver(source, exchange) if isinstance(source, LiveMarket) else MarketDriver(source, exchange)
 
 
 def _check_market(record: dict[str, Any], source: MarketSource) -> None:
