@@ -79,4 +79,5 @@ def _shell(registry: CollectorRegistry) -> Any:
 
 
 def _venue() -> Any:
-    return SimpleNamespace(counters=SimpleNamespace(accepted=0, rejected=0, trades=0, cancels=0))
+    counters = SimpleNamespace(accepted=0, rejected=0, trades=0, cancels=0)
+    return SimpleNamespace(counters=counters, exchange=SimpleNamespace(listings={}))

@@ -9,6 +9,7 @@ def exposition(venue: Venue, *, frames: int, connections: int, status: dict[str,
     """The metrics page at this moment."""
     registry = CollectorRegistry()
     counters = venue.counters
+    stale = sum(listing.is_stale for listing in venue.exchange.listings.values())
     figures = {
         "venue_orders_accepted": ("Orders accepted since the start.", counters.accepted),
         "venue_requests_rejected": ("Trading requests refused since the start.", counters.rejected),
@@ -18,7 +19,7 @@ def exposition(venue: Venue, *, frames: int, connections: int, status: dict[str,
         "venue_connections": ("Open WebSocket connections.", connections),
         "venue_symbols_stale": (
             "Symbols whose book is not known, so that they take no orders.",
-            sum(listing.is_stale for listing in venue.exchange.listings.values()),
+            stale,
         ),
         "venue_market_time_ms": ("Market time in milliseconds.", status["market_ms"]),
         "venue_market_bars": ("Bars played since the recording's start.", status["bars"]),
