@@ -79,6 +79,10 @@ def test_prices_with_other_decimals_or_of_zero_are_refused() -> None:
         book.apply([], [("0.00", "1")])
     with pytest.raises(BookFault, match="zero"):
         book.replace([], [("0.00", "1")])
+    book.replace([("1.00", "1")], [("2.00", "1")])
+    for quantity, price, why in ((".5", "1.00", "no plain decimal"), ("1", "0.00", "zero"), ("1", "12.0", "decimals")):
+        with pytest.raises(BookFault, match=why):
+            book.apply([(price, quantity)], [])
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ def test_each_kind_of_message_is_doubted_by_itself() -> None:
 def test_a_symbol_that_stands_apart_for_long_is_in_doubt_until_it_agrees_again() -> None:
     peers = Divergence()
     core = feed(peers=peers, divergence_max=0.01)
-    peers.on_mid("BTC-USDT.b", 100.5, START)
+    peers.seat("BTC-USDT.b").on_mid(100.5, START)
     assert quote(core, 100, START) is DataQuality.OK
     assert quote(core, 102, START + 1 * MS) is DataQuality.SUSPECT, "flagged at once"
     assert core.status(START + 2 * MS).doubted == {}, "but a moment is no reason to stop"

@@ -13,6 +13,7 @@ import pytest
 from pitwire.common.enums import Side
 from pitwire.common.errors import DecodeError
 from pitwire.market_data.adapters.frames import Notice, bar_of_row, decode_json, definition_of, tick_of
+from pitwire.market_data.core.depth import Diff
 from pitwire.market_data.core.ticks import Bar, QuoteTick, TimeTick, TradeTick
 
 BTC = "BTC-USDT.sim"
@@ -185,3 +186,34 @@ def test_recorded_frames_of_the_real_venue_are_read_without_a_refusal() -> None:
                 kinds[type(tick)] += 1
     assert kinds[TradeTick] > 1_000
     assert kinds[QuoteTick] > 5_000
+
+
+def depth_frame(bids: str, asks: str = '["2.00","1.00"]') -> bytes:
+    body = f'{{"e":"depthUpdate","E":1,"s":"XYUSDT","U":1,"u":2,"b":[{bids}],"a":[{asks}]}}'
+    return f'{{"stream":"xyusdt@depth@100ms","data":{body}}}'.encode()
+
+
+@pytest.mark.parametrize(
+    "level",
+    [
+        '["-1.00","1.00"]',
+        '["1e5.0","1.00"]',
+        '["1.00"]',
+        '["1.00","1.00","1.00"]',
+        '[1.00,"1.00"]',
+        '"1.00"',
+        '["","1.0"]',
+    ],
+)
+def test_a_level_that_is_none_is_refused_also_after_sound_frames_of_its_stream(level: str) -> None:
+    known = {"XYUSDT": "XY-USDT.sim"}
+    sound = ('["1.00","1.00"]', '["1.00","1.00"],["0.99","12.50"]', "", '["0.98","0.00"]')
+    for levels in sound * 2:
+        found = tick_of(depth_frame(levels), known)
+        assert isinstance(found, Diff)
+        assert [list(each) for each in found.bids] == orjson.loads(f"[{levels}]")
+    for levels in (level, f'["1.00","1.00"],{level}'):
+        with pytest.raises(DecodeError, match="b: "):
+            tick_of(depth_frame(levels), known)
+    with pytest.raises(DecodeError, match="U: "):
+        tick_of(depth_frame(sound[0]).replace(b'"U":1', b'"U":-1'), known)

@@ -153,18 +153,18 @@ def test_where_a_market_is_replayed_clocks_are_not_compared() -> None:
 
 def test_a_price_apart_from_the_other_venues_is_not_believed_while_they_speak() -> None:
     peers = Divergence()
-    assert peers.on_mid(BTC, 100.0, 0)
-    assert peers.on_mid("BTC-USDT.b", 101.0, 1)
-    assert peers.on_mid("ETH-USDT.b", 5.0, 1)
-    assert peers.on_mid("BTC-USDT.c", 102.0, 2)
-    assert not peers.on_mid("BTC-USDT.c", 101.0 * (1 + DIVERGENCE_MAX), 3)
-    assert peers.on_mid(BTC, 100.5, 4), "the median of the others, one of which is off"
-    assert peers.on_mid("BTC-USDT.c", 150.0, 5 + PEER_AGE_MAX_NS)
+    assert peers.seat(BTC).on_mid(100.0, 0)
+    assert peers.seat("BTC-USDT.b").on_mid(101.0, 1)
+    assert peers.seat("ETH-USDT.b").on_mid(5.0, 1)
+    assert peers.seat("BTC-USDT.c").on_mid(102.0, 2)
+    assert not peers.seat("BTC-USDT.c").on_mid(101.0 * (1 + DIVERGENCE_MAX), 3)
+    assert peers.seat(BTC).on_mid(100.5, 4), "the median of the others, one of which is off"
+    assert peers.seat("BTC-USDT.c").on_mid(150.0, 5 + PEER_AGE_MAX_NS)
 
 
 def test_a_diverged_quote_carries_its_flag_and_status_names_the_reason() -> None:
     peers = Divergence()
-    peers.on_mid("BTC-USDT.b", 100.0, 1)
+    peers.seat("BTC-USDT.b").on_mid(100.0, 1)
     core = FeedCore("a", "e", {BTC: ("1m",)}, silence_max_ns=1, peers=peers)
     core.clock.see(5)
     out = core.on_quote(QuoteTick(BTC, 1, "109.0", "1", "111.0", "1"), 2)
@@ -183,13 +183,13 @@ def test_three_venues_recorded_in_the_same_minutes_do_not_diverge_and_a_shifted_
     }
     minutes = sorted(set.intersection(*(set(each) for each in closes.values())))
     peers, wrong = Divergence(), Divergence()
-    believed = [peers.on_mid(f"BTC-USDT.{v}", closes[v][m], m * 1_000_000) for m in minutes for v in closes]
+    believed = [peers.seat(f"BTC-USDT.{v}").on_mid(closes[v][m], m * 1_000_000) for m in minutes for v in closes]
     assert all(believed)
     assert len(minutes) > 3_000
     for at, minute in enumerate(minutes[:50]):
         for venue, prices in closes.items():
             off = venue == "kraken" and at > 0
-            good = wrong.on_mid(f"BTC-USDT.{venue}", prices[minute] * (1.1 if off else 1.0), minute * 1_000_000)
+            good = wrong.seat(f"BTC-USDT.{venue}").on_mid(prices[minute] * (1.1 if off else 1.0), minute * 1_000_000)
             assert not (off and good)
 
 

@@ -7,8 +7,9 @@ writes otherwise, `BookFault` says so and the book is not to be used.
 
 from __future__ import annotations
 
-from bisect import bisect_left, insort
+from bisect import insort
 from collections.abc import Iterable, Sequence
+from heapq import nlargest, nsmallest
 from typing import Final
 
 Level = Sequence[str]
@@ -24,7 +25,7 @@ SLACK: Final = 1_000
 """So many more may gather before they are: sorting at every update would cost more than the update."""
 
 WINDOW_FILL: Final = 64
-WINDOW_MAX: Final = 192
+WINDOW_MAX: Final = 256
 """Best prices of a side that are kept in order; the others only lie in the dictionary."""
 
 
@@ -43,16 +44,19 @@ def decimals_of(price: str) -> int:
 
 
 class Ladder:
-    """One side of a book. Constant time for almost every change: only the best prices are kept in order."""
+    """One side of a book: what a price holds in a dictionary, and the best prices in order.
 
-    __slots__ = ("_edge", "_is_bid", "_levels_max", "_point", "_quantities", "_width", "_window")
+    A price that is gone leaves the order when it would be the best, or with the next tidying: `_window` may name some.
+    """
+
+    __slots__ = ("_edge", "_is_bid", "_levels_max", "_point", "_quantities", "_width", "_window", "_zero")
 
     def __init__(self, *, is_bid: bool, levels_max: int = LEVELS_MAX) -> None:
         self._is_bid = is_bid
         self._levels_max = levels_max
         self._quantities: dict[str, str] = {}
         self._window: list[str] = []
-        self._edge = ""
+        self._edge = self._zero = ""
         self._width = 0
         self._point = -1
 
@@ -72,11 +76,12 @@ class Ladder:
 
     def top(self, count: int) -> list[tuple[str, str]]:
         """The best levels, best first."""
-        if count <= len(self._window):
-            prices = self._window[: -count - 1 : -1] if self._is_bid else self._window[:count]
+        quantities, window = self._quantities, self._alive()
+        if count <= len(window):
+            prices = window[: -count - 1 : -1] if self._is_bid else window[:count]
         else:
-            prices = sorted(self._quantities, key=rank, reverse=self._is_bid)[:count]
-        return [(price, self._quantities[price]) for price in prices]
+            prices = sorted(quantities, key=rank, reverse=self._is_bid)[:count]
+        return [(price, quantities[price]) for price in prices]
 
     def replace(self, levels: Iterable[Level]) -> None:
         """A snapshot. `BookFault` when its prices differ in decimals."""
@@ -90,40 +95,44 @@ class Ladder:
     def apply(self, levels: Iterable[Level]) -> None:
         """Changed levels, in any order. `BookFault` when a price near the best differs in decimals from the others."""
         quantities, window, edge, width, is_bid = self._quantities, self._window, self._edge, self._width, self._is_bid
-        point = self._point
-        refill = False
+        point, others = self._point, list[str]()
         for price, quantity in levels:
             if quantity > ZERO_MOST:
                 if price not in quantities:
-                    if price <= ZERO_MOST:
-                        raise BookFault("a price is zero")
                     if len(price) != width:
-                        self._check_decimals(price)
-                        refill |= (len(price) > width) is is_bid
+                        others.append(price)
                     elif (price >= edge) is is_bid:
                         if price.find(".") != point:
                             raise BookFault("a price has other decimals than the book")
                         insort(window, price)
                 quantities[price] = quantity
+            elif quantity < "0":
+                raise BookFault("a quantity is no plain decimal")
             elif price in quantities:
                 del quantities[price]
-                if len(price) == width and (price >= edge) is is_bid:
-                    del window[bisect_left(window, price)]
-        self._settle(refill=refill or not window)
-
-    def _settle(self, *, refill: bool) -> None:
-        """After an update: the window whole and not too long, the side not too deep."""
-        if refill:
+        if self._zero in quantities:
+            raise BookFault("a price is zero")
+        if others and self._of_other_width(others):
             self._fill()
-        elif len(self._window) > WINDOW_MAX:
-            self._shrink()
-        if len(self._quantities) > self._levels_max + SLACK:
+        else:
+            self._settle()
+        if len(quantities) > self._levels_max + SLACK:
             self.cut(self._levels_max)
 
-    def _check_decimals(self, price: str) -> None:
-        """For the rare price of another length than the best ones."""
-        if self._edge and decimals_of(price) != decimals_of(self._edge[: self._width]):
-            raise BookFault("a price has other decimals than the book")
+    def _settle(self) -> None:
+        """After an update: what is best is there, and the window not too long."""
+        quantities, window, best = self._quantities, self._window, -1 if self._is_bid else 0
+        while window and window[best] not in quantities:
+            del window[best]
+        if not window:
+            self._fill()
+        elif len(window) > WINDOW_MAX:
+            self._shrink(self._alive())
+
+    def _alive(self) -> list[str]:
+        """Prices of the window that are still there, in order and each once."""
+        quantities = self._quantities
+        return [price for price in dict.fromkeys(self._window) if price in quantities]
 
     def cut(self, levels_max: int) -> None:
         """Forgets all but the best so many."""
@@ -131,26 +140,33 @@ class Ladder:
             self._quantities = dict(self.top(levels_max))
             self._fill()
 
+    def _of_other_width(self, prices: list[str]) -> bool:
+        """Checks the rare prices that are longer or shorter than the best ones; whether one of them is a best one."""
+        decimals = decimals_of(self._edge[: self._width])
+        for price in prices:
+            if price <= ZERO_MOST:
+                raise BookFault("a price is zero")
+            if self._width and decimals_of(price) != decimals:
+                raise BookFault("a price has other decimals than the book")
+        return any((len(price) > self._width) is self._is_bid for price in prices)
+
     def _fill(self) -> None:
         """Best prices anew. All of a window have one length, so that comparing texts is comparing prices."""
         lengths = set(map(len, self._quantities))
         self._width = (max(lengths) if self._is_bid else min(lengths)) if lengths else 0
         widest = self._quantities if len(lengths) == 1 else [p for p in self._quantities if len(p) == self._width]
-        ordered = sorted(widest)
-        self._window = ordered[-WINDOW_FILL:] if self._is_bid else ordered[:WINDOW_FILL]
-        self._set_edge()
+        best = nlargest if self._is_bid else nsmallest
+        self._shrink(sorted(best(WINDOW_FILL, widest)))
 
-    def _shrink(self) -> None:
-        self._window = self._window[-WINDOW_FILL:] if self._is_bid else self._window[:WINDOW_FILL]
-        self._set_edge()
-
-    def _set_edge(self) -> None:
-        """What is at or above it belongs to the window of bids; what is below it, to the window of asks."""
-        if not self._window:
-            self._edge, self._point = "", -1
+    def _shrink(self, ordered: list[str]) -> None:
+        """The best of these. At or above the edge belongs to the window of bids, below it to that of asks."""
+        self._window = window = ordered[-WINDOW_FILL:] if self._is_bid else ordered[:WINDOW_FILL]
+        if not window:
+            self._edge, self._point, self._zero = "", -1, ""
             return
-        self._edge = self._window[0] if self._is_bid else self._window[-1] + "0"
-        self._point = self._edge.find(".")
+        self._edge = window[0] if self._is_bid else window[-1] + "0"
+        self._point = window[0].find(".")
+        self._zero = "0" if self._point < 0 else f"0.{'0' * (self._width - self._point - 1)}"
 
 
 class Book:

@@ -15,9 +15,12 @@ NUMBER: Final = re.compile(r"(0|[1-9][0-9]{0,19})(\.[0-9]{1,18})?")
 
 TEXT_MAX: Final = 32
 
-
-LEVEL_DIGITS: Final = b"0123456789"
-SHAPES_MAX: Final = 10_000
+DIGITS: Final = b"0123456789"
+LEVEL: Final = b'[".","."]'
+KINDS_MAX: Final = 10_000
+FORMS_MAX: Final = 10_000
+FORM_BYTES_MAX: Final = 4_096
+"""Forms of so many bytes are kept, so many of them at most: what is longer is rare, and made anew."""
 
 
 def is_plain(text: object) -> bool:
@@ -25,32 +28,53 @@ def is_plain(text: object) -> bool:
     return type(text) is str and NUMBER.fullmatch(text) is not None
 
 
-def shape_of(raw: bytes) -> bytes:
-    """A frame without its digits and without levels that are two decimals with a point: what is left is its form.
+def are_plain(pattern: re.Pattern[str], texts: tuple[Any, ...]) -> bool:
+    """All of these are plain decimals: `pattern` is `plain_texts` of as many."""
+    try:
+        return pattern.fullmatch(" ".join(texts)) is not None
+    except TypeError:
+        return False
 
-    Two frames of one form differ in numbers only, so what was found of one holds for the other, but for numbers that
-    begin or end with their point and for their length.
-    """
-    return raw.translate(None, LEVEL_DIGITS).replace(b'[".","."],', b"").replace(b'[".","."]', b"")
+
+def plain_texts(count: int) -> re.Pattern[str]:
+    """So many plain decimals with one space between: a text that holds a space makes it too many."""
+    return re.compile(" ".join([f"(?:{NUMBER.pattern})"] * count))
 
 
-class Shapes:
-    """Forms of frames whose levels were checked one by one: the next frame of that form need not be.
+class Forms:
+    """What frames of one kind look like without their digits: two frames of one form differ in numbers only.
 
-    Checking every level of a busy book costs more than parsing it; this costs a few copies of the frame.
+    Checking every level of a busy book costs more than parsing it; comparing its form costs one copy of the frame. So
+    what was checked of one frame holds for the next one, but for the length of its numbers, and for one that begins or
+    ends with its point: the book refuses those that it could take for others.
     """
 
     def __init__(self) -> None:
-        self._known: set[bytes] = set()
+        self._learned: dict[str, tuple[bytes, bytes, bytes]] = {}
+        self._made: dict[tuple[str, int, int], bytes] = {}
 
-    def are_sound(self, raw: bytes) -> bool:
-        """Every level of the frame is two plain decimals, proved by a frame before it."""
-        return b'".' not in raw and b'."' not in raw and shape_of(raw) in self._known
+    def are_sound(self, kind: str, raw: bytes, first: int, second: int) -> bool:
+        """Every level of the frame, so many in its first list and its second, is two plain decimals with a point."""
+        form = self._made.get((kind, first, second)) or self._make(kind, first, second)
+        return raw.translate(None, DIGITS) == form
 
-    def add(self, raw: bytes) -> None:
-        """Its levels were checked."""
-        if len(self._known) < SHAPES_MAX:
-            self._known.add(shape_of(raw))
+    def learn(self, kind: str, raw: bytes) -> None:
+        """Its levels were checked one by one."""
+        form = raw.translate(None, DIGITS).replace(LEVEL + b",", b"").replace(LEVEL, b"")
+        parts = form.split(b"[]")
+        if len(parts) == 3 and len(self._learned) < KINDS_MAX:
+            self._learned[kind] = parts[0], parts[1], parts[2]
+
+    def _make(self, kind: str, first: int, second: int) -> bytes:
+        """The form of frames with so many levels; empty where nothing was learned of their kind."""
+        if kind not in self._learned:
+            return b""
+        head, middle, tail = self._learned[kind]
+        one, other = (b"[%b]" % b",".join([LEVEL] * count) for count in (first, second))
+        made = b"".join((head, one, middle, other, tail))
+        if len(self._made) < FORMS_MAX and len(made) <= FORM_BYTES_MAX:
+            self._made[kind, first, second] = made
+        return made
 
 
 class Fields:
@@ -110,17 +134,16 @@ class Fields:
             raise self._refusal(name, "an object", value)
         return Fields(f"{self._place} {name}", value)
 
-    def levels(self, name: str, *, are_sound: bool = False) -> Sequence[Level]:
-        """Price and quantity pairs; with `are_sound` known to be ones."""
+    def levels(self, name: str) -> Sequence[Level]:
+        """Price and quantity pairs."""
         rows = self._members.get(name)
         if type(rows) is not list:
             raise self._refusal(name, "a list of levels", rows)
-        if not are_sound:
-            for row in rows:
-                if type(row) is not list or len(row) != 2 or not (is_plain(row[0]) and is_plain(row[1])):
-                    raise self._refusal(name, "levels of price and quantity as plain decimals", row)
-                if row[0] <= ZERO_MOST:
-                    raise self._refusal(name, "prices of more than 0", row)
+        for row in rows:
+            if type(row) is not list or len(row) != 2 or not (is_plain(row[0]) and is_plain(row[1])):
+                raise self._refusal(name, "levels of price and quantity as plain decimals", row)
+            if row[0] <= ZERO_MOST:
+                raise self._refusal(name, "prices of more than 0", row)
         return rows
 
     def _refusal(self, name: str, expected: str, value: object) -> DecodeError:

@@ -5,21 +5,23 @@ Single letters are Binance's; what each means stands in its documentation of web
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 from typing import Annotated, Any, Final
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from pitwire.common.books import ZERO_MOST
 from pitwire.common.enums import Side
 from pitwire.common.errors import DecodeError
 from pitwire.common.ids import instrument_id
 from pitwire.common.schemas.base import Asset, NonNegative, Positive, Token
 from pitwire.common.schemas.market import Instrument
 from pitwire.common.units import NS_PER_MS
-from pitwire.market_data.adapters.fields import Fields, Shapes
+from pitwire.market_data.adapters.fields import Fields, Forms, are_plain, plain_texts
 from pitwire.market_data.core.depth import Diff, Snapshot
 from pitwire.market_data.core.ticks import Bar, QuoteTick, Tick, TimeTick, TradeTick
 
@@ -29,6 +31,8 @@ ANSWER_BYTES_MAX: Final = 32 * 1024 * 1024
 TRADING: Final = "TRADING"
 
 MS_MAX: Final = 10**14
+ID_MAX: Final = 2**63 - 1
+STREAMS_CACHED_MAX: Final = 4_096
 Id = Annotated[int, Field(ge=0, strict=True)]
 Ms = Annotated[int, Field(gt=0, lt=MS_MAX, strict=True)]
 
@@ -66,8 +70,11 @@ KlineRow: Final = TypeAdapter(
 )
 
 
-_SHAPES: Final = Shapes()
+_FORMS: Final = Forms()
 """A memory of what was checked, as a cache is: it changes no answer."""
+
+_TWO_PLAIN: Final = plain_texts(2)
+_FOUR_PLAIN: Final = plain_texts(4)
 
 
 def decode_json(place: str, data: bytes | str) -> Any:
@@ -92,78 +99,84 @@ def tick_of(data: bytes, known: Mapping[str, str]) -> Tick | Notice | None:
     `known` gives our `instrument_id` of the venue's symbol.
     """
     frame = decode_json("stream", data)
-    body = frame.get("data", frame) if isinstance(frame, dict) else None
-    if not isinstance(body, dict):
+    body = frame.get("data", frame) if type(frame) is dict else None
+    if type(body) is not dict:
         raise DecodeError(subject="stream", reason="not an object")
+    stream = frame.get("stream")
+    read = reader_of(stream) if type(stream) is str else None
+    if read is not None:
+        return read(stream, body, known, data)
     if body.get("e") == Notice.SHUTDOWN.value:
         return Notice.SHUTDOWN
-    stream = frame.get("stream")
-    if not isinstance(stream, str):
+    if type(stream) is not str:
         raise DecodeError(subject="stream", reason="no stream is named")
-    return _tick(stream, body, known, data)
-
-
-def _tick(stream: str, body: dict[str, Any], known: Mapping[str, str], raw: bytes) -> Tick | None:
-    fields = Fields(stream, body)
-    kind = stream.partition("@")[2]
-    if kind.startswith("depth@") or kind == "depth":
-        return _diff(fields, known, raw)
-    if kind == "trade":
-        return _trade(fields, known)
-    if kind == "bookTicker":
-        return _quote(fields, known)
-    if kind.startswith("kline_"):
-        return _candle(fields, known)
     return None
 
 
-def _trade(fields: Fields, known: Mapping[str, str]) -> TradeTick | None:
+def _trade(stream: str, body: dict[str, Any], known: Mapping[str, str], _: bytes) -> TradeTick | None:
     """`m` = the buyer was the maker, so the taker sold."""
+    fields = Fields(stream, body)
     instrument = known.get(fields.text("s"))
     if instrument is None:
         return None
+    get: Callable[[str], Any] = body.get
+    price, quantity = get("p"), get("q")
+    if not (are_plain(_TWO_PLAIN, (price, quantity)) and price > ZERO_MOST and quantity > ZERO_MOST):
+        price, quantity = fields.positive_text("p"), fields.positive_text("q")
     return TradeTick(
         instrument,
         fields.count("t"),
-        fields.positive_text("p"),
-        fields.positive_text("q"),
+        price,
+        quantity,
         Side.SELL if fields.flag("m") else Side.BUY,
         fields.count("T", least=1, most=MS_MAX) * NS_PER_MS,
     )
 
 
-def _quote(fields: Fields, known: Mapping[str, str]) -> QuoteTick | None:
+def _quote(stream: str, body: dict[str, Any], known: Mapping[str, str], _: bytes) -> QuoteTick | None:
+    fields = Fields(stream, body)
     instrument = known.get(fields.text("s"))
     if instrument is None:
         return None
-    return QuoteTick(
-        instrument,
-        fields.count("u"),
-        fields.positive_text("b"),
-        fields.number_text("B"),
-        fields.positive_text("a"),
-        fields.number_text("A"),
-    )
+    get: Callable[[str], Any] = body.get
+    bid, bid_quantity, ask, ask_quantity = figures = get("b"), get("B"), get("a"), get("A")
+    if not (are_plain(_FOUR_PLAIN, figures) and bid > ZERO_MOST and ask > ZERO_MOST):
+        bid, bid_quantity = fields.positive_text("b"), fields.number_text("B")
+        ask, ask_quantity = fields.positive_text("a"), fields.number_text("A")
+    return QuoteTick(instrument, fields.count("u"), bid, bid_quantity, ask, ask_quantity)
 
 
-def _diff(fields: Fields, known: Mapping[str, str], raw: bytes) -> Diff | None:
+def _diff(stream: str, body: dict[str, Any], known: Mapping[str, str], raw: bytes) -> Diff | None:
     """`U` to `u`: the updates in it; `pu`: the last one of the diff before, which only futures tell."""
+    get: Callable[[str], Any] = body.get
+    instrument, first, last, event_ms, previous = known.get(get("s")), get("U"), get("u"), get("E"), get("pu")
+    bids, asks = get("b"), get("a")
+    lists = type(bids) is list and type(asks) is list
+    whole = type(first) is type(last) is type(event_ms) is int and (previous is None or type(previous) is int)
+    if not (instrument and lists and whole and 0 <= first <= last <= ID_MAX and 0 < event_ms <= MS_MAX):
+        return _checked_diff(stream, body, known)
+    if not _FORMS.are_sound(stream, raw, len(bids), len(asks)):
+        diff = _checked_diff(stream, body, known)
+        _FORMS.learn(stream, raw)
+        return diff
+    return Diff(instrument, first, last, bids, asks, event_ms * NS_PER_MS, previous)
+
+
+def _checked_diff(stream: str, body: dict[str, Any], known: Mapping[str, str]) -> Diff | None:
+    """Member by member and level by level: says what is wrong."""
+    fields = Fields(stream, body)
     instrument = known.get(fields.text("s"))
     if instrument is None:
         return None
-    are_sound = _SHAPES.are_sound(raw)
-    diff = Diff(
+    return Diff(
         instrument,
         fields.count("U"),
         fields.count("u"),
-        fields.levels("b", are_sound=are_sound),
-        fields.levels("a", are_sound=are_sound),
+        fields.levels("b"),
+        fields.levels("a"),
         fields.count("E", least=1, most=MS_MAX) * NS_PER_MS,
-        fields.count("pu") if fields.has("pu") else None,
+        fields.count("pu") if "pu" in body else None,
     )
-    if not are_sound:
-        _SHAPES.add(raw)
-    return diff
 
 
 def snapshot_of(instrument: str, body: Any) -> Snapshot:
@@ -178,8 +191,9 @@ def snapshot_of(instrument: str, body: Any) -> Snapshot:
     )
 
 
-def _candle(fields: Fields, known: Mapping[str, str]) -> Bar | TimeTick | None:
+def _candle(stream: str, members: dict[str, Any], known: Mapping[str, str], _: bytes) -> Bar | TimeTick | None:
     """`x` = this candle is closed; of one that is still open only the time is read."""
+    fields = Fields(stream, members)
     body = fields.part("k")
     instrument = known.get(body.text("s"))
     if instrument is None:
@@ -201,6 +215,20 @@ def _candle(fields: Fields, known: Mapping[str, str]) -> Bar | TimeTick | None:
         ts_event_ns=ts_event_ns,
     )
     return _sound(bar, f"kline {instrument} {bar.interval}")
+
+
+Reader = Callable[[str, dict[str, Any], Mapping[str, str], bytes], Tick | None]
+
+
+@lru_cache(maxsize=STREAMS_CACHED_MAX)
+def reader_of(stream: str) -> Reader | None:
+    """What reads the frames of a stream; None for one that was not asked for."""
+    kind = stream.partition("@")[2]
+    if kind.startswith("depth@") or kind == "depth":
+        return _diff
+    if kind.startswith("kline_"):
+        return _candle
+    return {"trade": _trade, "bookTicker": _quote}.get(kind)
 
 
 def reason_of(error: ValidationError) -> str:

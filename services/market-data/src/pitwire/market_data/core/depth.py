@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 from zlib import crc32
 
 from pitwire.common.books import LEVELS_MAX, Book, BookFault, Level
@@ -17,8 +16,7 @@ DIFFS_HELD_MAX: Final = 2_000
 Levels = Sequence[Level]
 
 
-@dataclass(frozen=True, slots=True)
-class Diff:
+class Diff(NamedTuple):
     """Levels that changed with the updates `first_update_id` to `last_update_id`.
 
     `previous_update_id` is the last one of the diff before, where the venue tells it (Binance futures).
@@ -33,8 +31,7 @@ class Diff:
     previous_update_id: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """The whole book after `last_update_id`, as deep as was asked for. `ts_event_ns` is 0 where none is sent."""
 
     instrument_id: str

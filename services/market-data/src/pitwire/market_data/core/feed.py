@@ -26,6 +26,7 @@ from pitwire.market_data.core.quality import (
     Divergence,
     Doubts,
     Flag,
+    Seat,
 )
 from pitwire.market_data.core.ticks import Bar, QuoteTick, TimeTick, TradeTick
 
@@ -41,6 +42,7 @@ class _Line:
 
     book: BookLine | None
     doubts: Doubts
+    seat: Seat
     collar: Collar = field(default_factory=Collar)
     trade_id: int = 0
     update_id: int = 0
@@ -89,11 +91,15 @@ class FeedCore:
         self.flagged = dict.fromkeys(Flag, 0)
         self._delays = Delays(skew_max_ns, LATE_MAX_NS)
         self.offset: Final = ClockOffset(OFFSET_MAX_NS if skew_max_ns is None else skew_max_ns)
-        self._peers = peers or Divergence()
+        peers = peers or Divergence()
         self._silence_max_ns = silence_max_ns
         self._divergence_max = divergence_max
         self._lines = {
-            name: _Line(BookLine(name, epoch) if name in books else None, Doubts(doubt_after_ns, silence_max_ns))
+            name: _Line(
+                BookLine(name, epoch) if name in books else None,
+                Doubts(doubt_after_ns, silence_max_ns),
+                peers.seat(name),
+            )
             for name in intervals
         }
         self._state = VenueState.DISCONNECTED
@@ -122,7 +128,7 @@ class FeedCore:
         flag, price = self._time_flag(tick.ts_event_ns, recv_ns), float(tick.last_price)
         if flag is not Flag.SKEWED and not line.collar.on_trade(price):
             flag = Flag.OUTLIER
-        if flag is None and not self._peers.agrees(tick.instrument_id, price, recv_ns, self._divergence_max):
+        if flag is None and not line.seat.agrees(price, recv_ns, self._divergence_max):
             flag = Flag.DIVERGED
         if flag is None and skipped:
             flag = Flag.GAP
@@ -155,7 +161,7 @@ class FeedCore:
         line.update_id = tick.update_id
         line.quotes += 1
         bid, ask = float(tick.bid_price), float(tick.ask_price)
-        flag = Flag.CROSSED if bid >= ask else self._price_flag(tick.instrument_id, line, (bid + ask) / 2, recv_ns)
+        flag = Flag.CROSSED if bid >= ask else self._price_flag(line, (bid + ask) / 2, recv_ns)
         return QuoteOut(
             tick.instrument_id,
             self.epoch,
@@ -189,7 +195,7 @@ class FeedCore:
             return None
         mid_price = book.mid_price
         if flag is None and mid_price is not None:
-            flag = self._price_flag(diff.instrument_id, line, mid_price, recv_ns)
+            flag = self._price_flag(line, mid_price, recv_ns)
         return book.applied(diff, self._quality(line, "book", flag, recv_ns), recv_ns)
 
     def snapshot_requests(self) -> list[str]:
@@ -336,11 +342,10 @@ class FeedCore:
             return Flag.SKEWED
         return Flag.LATE if late else flag
 
-    def _price_flag(self, instrument_id: str, line: _Line, mid_price: float, recv_ns: int) -> Flag | None:
+    def _price_flag(self, line: _Line, mid_price: float, recv_ns: int) -> Flag | None:
         if not line.collar.on_quote(mid_price):
             return Flag.OUTLIER
-        near = self._peers.on_mid(instrument_id, mid_price, recv_ns, self._divergence_max)
-        return None if near else Flag.DIVERGED
+        return None if line.seat.on_mid(mid_price, recv_ns, self._divergence_max) else Flag.DIVERGED
 
     def _is_doubted(self, instrument_id: str, now_ns: int) -> bool:
         return self.offset.is_skewed or self._lines[instrument_id].doubts.at(now_ns) is not None
@@ -351,6 +356,8 @@ class FeedCore:
         return {name: flag.value for name, flag in found.items() if flag}
 
     def _quality(self, line: _Line, kind: str, flag: Flag | None, recv_ns: int) -> DataQuality:
+        if flag is None and line.doubts.is_clear:
+            return DataQuality.OK
         line.doubts.see(kind, flag, recv_ns)
         if flag is None:
             return DataQuality.OK

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Final
 
 from pitwire.common.enums import DataQuality
-from pitwire.common.ids import symbol_of, venue_of
+from pitwire.common.ids import symbol_of
 from pitwire.common.units import NS_PER_MS, NS_PER_S
 
 
@@ -45,6 +45,33 @@ PEER_AGE_MAX_NS: Final = 5 * NS_PER_S
 """A venue that said nothing for so long (wall clock) is no measure for others."""
 
 
+class Seat:
+    """One venue's place among those that trade a symbol."""
+
+    __slots__ = ("_at_ns", "_seats", "mid_price")
+
+    def __init__(self, seats: list[Seat]) -> None:
+        self._seats = seats
+        self.mid_price = 0.0
+        self._at_ns: int | None = None
+
+    def on_mid(self, mid_price: float, recv_ns: int, most: float = DIVERGENCE_MAX) -> bool:
+        """Remembers it; False where it stands apart by more than the share `most`, as `agrees` says."""
+        self.mid_price, self._at_ns = mid_price, recv_ns
+        return len(self._seats) == 1 or self.agrees(mid_price, recv_ns, most)
+
+    def agrees(self, price: float, recv_ns: int, most: float = DIVERGENCE_MAX) -> bool:
+        """Whether it is near the others' mid prices; also where nobody else trades it just now."""
+        if len(self._seats) == 1:
+            return True
+        others = [seat.mid_price for seat in self._seats if seat is not self and seat.is_fresh(recv_ns)]
+        return not others or abs(price - median(others)) <= most * median(others)
+
+    def is_fresh(self, now_ns: int) -> bool:
+        """Whether its mid price is a measure for others."""
+        return self._at_ns is not None and abs(now_ns - self._at_ns) <= PEER_AGE_MAX_NS
+
+
 class Divergence:
     """The same symbol at several venues: one that stands apart from the others is not believed.
 
@@ -52,23 +79,16 @@ class Divergence:
     """
 
     def __init__(self) -> None:
-        self._mids: dict[str, dict[str, tuple[float, int]]] = {}
+        self._symbols: dict[str, list[Seat]] = {}
+        self._seats: dict[str, Seat] = {}
 
-    def on_mid(self, instrument_id: str, mid_price: float, recv_ns: int, most: float = DIVERGENCE_MAX) -> bool:
-        """Remembers it; False where it stands apart by more than the share `most`, as `agrees` says."""
-        self._mids.setdefault(symbol_of(instrument_id), {})[venue_of(instrument_id)] = mid_price, recv_ns
-        return self.agrees(instrument_id, mid_price, recv_ns, most)
-
-    def agrees(self, instrument_id: str, price: float, recv_ns: int, most: float = DIVERGENCE_MAX) -> bool:
-        """Whether it is near the others' mid prices; also where nobody else trades it just now."""
-        mids = self._mids.get(symbol_of(instrument_id))
-        if mids is None:
-            return True
-        venue = venue_of(instrument_id)
-        others = [
-            mid for name, (mid, at_ns) in mids.items() if name != venue and abs(recv_ns - at_ns) <= PEER_AGE_MAX_NS
-        ]
-        return not others or abs(price - median(others)) <= most * median(others)
+    def seat(self, instrument_id: str) -> Seat:
+        """The place of an instrument, among those of its symbol elsewhere."""
+        if instrument_id not in self._seats:
+            seats = self._symbols.setdefault(symbol_of(instrument_id), [])
+            seats.append(Seat(seats))
+            self._seats[instrument_id] = seats[-1]
+        return self._seats[instrument_id]
 
 
 @dataclass(slots=True)
@@ -88,11 +108,15 @@ class Doubts:
         self._forgotten_after_ns = forgotten_after_ns
         self._kinds: dict[str, Doubt] = {}
 
+    @property
+    def is_clear(self) -> bool:
+        """No kind is flagged just now."""
+        return not self._kinds
+
     def see(self, kind: str, flag: Flag | None, recv_ns: int) -> None:
         """The judgement of one message."""
         if flag is None:
-            if self._kinds:
-                self._kinds.pop(kind, None)
+            self._kinds.pop(kind, None)
             return
         doubt = self._kinds.get(kind)
         if doubt is None:

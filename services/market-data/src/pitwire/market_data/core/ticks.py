@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from pitwire.common.enums import Side
 from pitwire.common.errors import UsageError
@@ -38,8 +38,7 @@ def window_start(interval: str, ts_ns: int) -> int:
     return ts_ns - (ts_ns - offset) % length
 
 
-@dataclass(frozen=True, slots=True)
-class TradeTick:
+class TradeTick(NamedTuple):
     """`trade_id` rises by one with every trade of the instrument. Figures are plain decimals as the venue wrote."""
 
     instrument_id: str
@@ -50,8 +49,7 @@ class TradeTick:
     ts_event_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class QuoteTick:
+class QuoteTick(NamedTuple):
     """Top of book; `update_id` never falls. The venue sends no time with it. Figures as in `TradeTick`."""
 
     instrument_id: str
@@ -62,8 +60,7 @@ class QuoteTick:
     ask_quantity: str
 
 
-@dataclass(frozen=True, slots=True)
-class TimeTick:
+class TimeTick(NamedTuple):
     """Nothing but that the venue's clock is this far: a candle that is still open moved."""
 
     instrument_id: str

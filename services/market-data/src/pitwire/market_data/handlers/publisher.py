@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 import orjson
+from prometheus_client import Counter
 
 from pitwire.common import codec, subjects
 from pitwire.common.errors import BusUnavailable
@@ -22,6 +24,16 @@ KINDS: Final[dict[type, tuple[str, str, Callable[[str], str]]]] = {
 }
 
 
+@dataclass(slots=True)
+class _Route:
+    """Where messages of one kind and instrument go; `sent` of them are not counted yet: that is done once a second."""
+
+    subject: str
+    schema: str
+    counter: Counter
+    sent: int = 0
+
+
 class Publisher:
     """Loss is tolerated while the bus is away: it is counted, and readers see it in `sequence`."""
 
@@ -30,7 +42,7 @@ class Publisher:
         self._trace_prefix = f"00-{content_hash(epoch.encode())[:16]}"
         self._shell = shell
         self._ticks = 0
-        self._routes: dict[tuple[type, str], tuple[str, str, Any]] = {}
+        self._routes: dict[tuple[type, str], _Route] = {}
         self._metrics = metrics
 
     async def tick(self, message: MarketOut) -> None:
@@ -40,18 +52,20 @@ class Publisher:
         if route is None:
             kind, schema, subject_of = KINDS[key[0]]
             counter = self._metrics.messages.labels(self._venue, kind)
-            route = self._routes[key] = subject_of(message.instrument_id), schema, counter
-        subject, schema, counter = route
+            route = self._routes[key] = _Route(subject_of(message.instrument_id), schema, counter)
         self._ticks += 1
-        headers = {codec.SCHEMA_HEADER: schema, codec.TRACE_HEADER: tick_trace(self._trace_prefix, self._ticks)}
-        if await self._send(subject, orjson.dumps(message), headers):
-            counter.inc()
+        headers = {codec.SCHEMA_HEADER: route.schema, codec.TRACE_HEADER: tick_trace(self._trace_prefix, self._ticks)}
+        if await self._send(route.subject, orjson.dumps(message), headers):
+            route.sent += 1
 
     async def status(self, status: VenueStatus) -> None:
         """The state of the feed."""
         sent = await self._send(subjects.venue_status(self._venue), codec.encode(status), codec.headers_for(status))
         if sent:
             self._metrics.messages.labels(self._venue, "status").inc()
+        for route in self._routes.values():
+            route.counter.inc(route.sent)
+            route.sent = 0
         self._metrics.tell(status)
 
     async def _send(self, subject: str, data: bytes, headers: dict[str, str]) -> bool:
