@@ -103,23 +103,23 @@ def tick_of(data: bytes, known: Mapping[str, str]) -> Tick | Notice | None:
     if type(body) is not dict:
         raise DecodeError(subject="stream", reason="not an object")
     stream = frame.get("stream")
-    read = reader_of(stream) if type(stream) is str else None
+    read = reader_of(stream) if isinstance(stream, str) else None
     if read is not None:
         return read(stream, body, known, data)
     if body.get("e") == Notice.SHUTDOWN.value:
         return Notice.SHUTDOWN
-    if type(stream) is not str:
+    if not isinstance(stream, str):
         raise DecodeError(subject="stream", reason="no stream is named")
     return None
 
 
-def _trade(stream: str, body: dict[str, Any], known: Mapping[str, str], _: bytes) -> TradeTick | None:
+def _trade(stream: str, body: Any, known: Mapping[str, str], _: bytes) -> TradeTick | None:
     """`m` = the buyer was the maker, so the taker sold."""
     fields = Fields(stream, body)
     instrument = known.get(fields.text("s"))
     if instrument is None:
         return None
-    get: Callable[[str], Any] = body.get
+    get = body.get
     price, quantity = get("p"), get("q")
     if not (are_plain(_TWO_PLAIN, (price, quantity)) and price > ZERO_MOST and quantity > ZERO_MOST):
         price, quantity = fields.positive_text("p"), fields.positive_text("q")
@@ -133,12 +133,12 @@ def _trade(stream: str, body: dict[str, Any], known: Mapping[str, str], _: bytes
     )
 
 
-def _quote(stream: str, body: dict[str, Any], known: Mapping[str, str], _: bytes) -> QuoteTick | None:
+def _quote(stream: str, body: Any, known: Mapping[str, str], _: bytes) -> QuoteTick | None:
     fields = Fields(stream, body)
     instrument = known.get(fields.text("s"))
     if instrument is None:
         return None
-    get: Callable[[str], Any] = body.get
+    get = body.get
     bid, bid_quantity, ask, ask_quantity = figures = get("b"), get("B"), get("a"), get("A")
     if not (are_plain(_FOUR_PLAIN, figures) and bid > ZERO_MOST and ask > ZERO_MOST):
         bid, bid_quantity = fields.positive_text("b"), fields.number_text("B")
@@ -146,9 +146,9 @@ def _quote(stream: str, body: dict[str, Any], known: Mapping[str, str], _: bytes
     return QuoteTick(instrument, fields.count("u"), bid, bid_quantity, ask, ask_quantity)
 
 
-def _diff(stream: str, body: dict[str, Any], known: Mapping[str, str], raw: bytes) -> Diff | None:
+def _diff(stream: str, body: Any, known: Mapping[str, str], raw: bytes) -> Diff | None:
     """`U` to `u`: the updates in it; `pu`: the last one of the diff before, which only futures tell."""
-    get: Callable[[str], Any] = body.get
+    get = body.get
     instrument, first, last, event_ms, previous = known.get(get("s")), get("U"), get("u"), get("E"), get("pu")
     bids, asks = get("b"), get("a")
     lists = type(bids) is list and type(asks) is list
@@ -217,7 +217,7 @@ def _candle(stream: str, members: dict[str, Any], known: Mapping[str, str], _: b
     return _sound(bar, f"kline {instrument} {bar.interval}")
 
 
-Reader = Callable[[str, dict[str, Any], Mapping[str, str], bytes], Tick | None]
+Reader = Callable[[str, Any, Mapping[str, str], bytes], Tick | None]
 
 
 @lru_cache(maxsize=STREAMS_CACHED_MAX)
