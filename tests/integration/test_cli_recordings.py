@@ -39,28 +39,26 @@ def test_a_recording_of_a_running_venue_is_replayed_to_equal_messages_twice_and_
         text = CONFIG.read_text().replace("http://127.0.0.1:8480", addresses["http"])
         text = text.replace('"ws://127.0.0.1:8480"', f'"{addresses["ws"]}"')
         (tmp_path / "pitwire.toml").write_text(text)
-        code, found = pitwire(
-            "record",
-            "sim",
-            "--for",
-            str(RECORD_S),
-            "--out",
-            str(tmp_path / "rec"),
-            "-c",
-            str(tmp_path / "pitwire.toml"),
-        )
+        words = ["record", "sim", "--out", str(tmp_path / "rec"), "-c", str(tmp_path / "pitwire.toml"), "--for"]
+        recorded = [pitwire(*words, str(seconds)) for seconds in (RECORD_S, 1)]
     finally:
         venue.terminate()
         venue.communicate(timeout=20)
-    assert (code, found["malformed"]) == (0, 0)
+    assert [(code, found["malformed"]) for code, found in recorded] == [(0, 0), (0, 0)]
+    found = recorded[0][1]
     assert found["frames"] > 100
     file = Path(found["file"])
     first, second = pitwire("replay", str(file)), pitwire("replay", str(file))
     assert first == second
     assert first[0] == 0
     told = first[1]
-    assert (told["frames"], told["malformed"], told["faults_total"]) == (found["frames"], 0, 0)
-    assert told["messages"] > found["frames"] // 2
+    assert (told["frames"], told["malformed"], told["faults_total"]) == (sum(f["frames"] for _, f in recorded), 0, 0)
+    same = ("epoch", "frames", "messages", "sha256")
+    made, again = [found for _, found in recorded], told["sessions"]
+    assert [{name: each[name] for name in same} for each in again] == [
+        {name: each[name] for name in same} for each in made
+    ]
+    assert found["messages"] > found["frames"] // 2
     lines = gzip.decompress(file.read_bytes()).splitlines()
     kinds = {json.loads(line.partition(b" ")[2]).get("record") for line in lines}
     assert {"session", "connected", "book", "history", None} <= kinds

@@ -45,7 +45,8 @@ async def _record(venue: str, settings: VenueConfig, folder: Path, seconds: floa
     }
     writer = RecordingWriter(folder, venue, session)
     feed = BinanceFeed(venue, settings, clock, lambda: int(random_token(4), 16) / 2**32, writer.frame)
-    recorder = Recorder(core_of(session), feed, writer, clock)
+    made = Made()
+    recorder = Recorder(core_of(session), feed, writer, clock, made.add)
     try:
         found = await feed.instruments(recorder)
         session["known"] = {definition.venue_symbol: name for name, (definition, _) in found.items()}
@@ -55,7 +56,23 @@ async def _record(venue: str, settings: VenueConfig, folder: Path, seconds: floa
     finally:
         await feed.close()
     text = f"{writer.frames} frames in {writer.path}; look at it with `pitwire replay {writer.path}`"
-    return Reply({"file": str(writer.path), "frames": writer.frames, "malformed": recorder.malformed}, (text,))
+    found = {"epoch": session["epoch"], "frames": writer.frames, "malformed": recorder.malformed} | made.document()
+    return Reply({"file": str(writer.path)} | found, (text,))
+
+
+class Made:
+    """What market-data made of a session: how many messages, and a hash of their bytes in order."""
+
+    def __init__(self) -> None:
+        self._digest = sha256()
+        self._messages = 0
+
+    def add(self, message: bytes) -> None:
+        self._messages += 1
+        self._digest.update(message + b"\n")
+
+    def document(self) -> dict[str, Any]:
+        return {"messages": self._messages, "sha256": self._digest.hexdigest()}
 
 
 def core_of(session: dict[str, Any]) -> FeedCore:
@@ -64,36 +81,35 @@ def core_of(session: dict[str, Any]) -> FeedCore:
 
 
 def replay_recording(path: Path) -> Reply:
-    """Counts, what was wrong, and a hash of every message that market-data makes of it; exit code 1 for a fault."""
-    digest, messages = sha256(), 0
+    """Each session of a file made again: the hash of its messages is the one that recording told.
+
+    With counts of what was wrong; exit code 1 for a fault.
+    """
     faults: list[Fault] = []
-    replay: Replay | None = None
-
-    def emit(message: bytes) -> None:
-        nonlocal messages
-        messages += 1
-        digest.update(message + b"\n")
-
+    sessions: list[tuple[str, Replay, Made]] = []
     for entry in read_recording(path):
         if isinstance(entry, Fault):
             faults.append(entry)
         elif entry.record is not None and entry.record["record"] == "session":
-            replay = Replay(entry.record, emit)
-        elif replay is None:
+            made = Made()
+            sessions.append((entry.record["epoch"], Replay(entry.record, made.add), made))
+        elif not sessions:
             raise UsageError(f"{path}: the first line does not say what it is a recording of")
         else:
-            replay.on_entry(entry)
-    if replay is None:
+            sessions[-1][1].on_entry(entry)
+    if not sessions:
         raise UsageError(f"{path}: nothing is in it")
-    status = replay.core.status(0)
     document = {
-        "frames": replay.frames,
-        "malformed": replay.malformed,
-        "messages": messages,
-        "sha256": digest.hexdigest(),
-        "flagged": status.flagged,
-        "rejected": status.rejected,
+        "sessions": [_session(*each) for each in sessions],
+        "frames": sum(replay.frames for _, replay, _ in sessions),
+        "malformed": sum(replay.malformed for _, replay, _ in sessions),
         "faults": [f"line {fault.line}: {fault.reason}" for fault in faults[:FAULTS_SHOWN_MAX]],
         "faults_total": len(faults),
     }
     return Reply(document, code=ExitCode.NO if faults else ExitCode.OK)
+
+
+def _session(epoch: str, replay: Replay, made: Made) -> dict[str, Any]:
+    status = replay.core.status(0)
+    counts = {"frames": replay.frames, "malformed": replay.malformed}
+    return {"epoch": epoch} | counts | made.document() | {"flagged": status.flagged, "rejected": status.rejected}

@@ -98,17 +98,16 @@ def tick_of(data: bytes, known: Mapping[str, str]) -> Tick | Notice | None:
 
     `known` gives our `instrument_id` of the venue's symbol.
     """
-    frame = decode_json("stream", data)
-    body = frame.get("data", frame) if type(frame) is dict else None
+    frame: Any = decode_json("stream", data)
+    body: Any = frame.get("data", frame) if type(frame) is dict else None
     if type(body) is not dict:
         raise DecodeError(subject="stream", reason="not an object")
-    stream = frame.get("stream")
-    read = reader_of(stream) if isinstance(stream, str) else None
-    if read is not None:
+    stream: Any = frame.get("stream")
+    if type(stream) is str and (read := reader_of(stream)) is not None:
         return read(stream, body, known, data)
     if body.get("e") == Notice.SHUTDOWN.value:
         return Notice.SHUTDOWN
-    if not isinstance(stream, str):
+    if type(stream) is not str:
         raise DecodeError(subject="stream", reason="no stream is named")
     return None
 
