@@ -34,7 +34,7 @@ endef
 UV = UV_CACHE_DIR="$${UV_CACHE_DIR:-$$( [ -w "$${HOME:-/nonexistent}" ] && echo "$$HOME/.cache/uv" || echo "$(VENV)/uv-cache" )}" $(VENV)/bin/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ccxt run test test-unit test-integration test-clients chaos defects campaign check format docs lock clean clean-data stack-test FORCE
+.PHONY: help setup ccxt run test test-unit test-integration test-clients chaos defects campaign bench-peers check format docs lock clean clean-data stack-test FORCE
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -69,6 +69,9 @@ campaign: $(STAMP) ## The accounting and order-model tests far beyond their slic
 
 test-clients: $(STAMP) ## Third-party Binance clients on the simulated venue, each in its own environment (needs the registry once)
 	@PITWIRE_TEST_CLIENTS=1 $(PY) -m pytest services/venue-sim/tests/test_real_clients.py
+
+bench-peers: $(STAMP) ## Backtests beside those of other systems, each in its own environment; writes the table. BARS=500000
+	@$(PY) benchmarks/bench_peers.py $(BARS)
 
 check: $(STAMP) $(CHECK_STAMP) ## Format, lint, strict types (two checkers), import contracts
 	@$(PY) -m ruff format --check .

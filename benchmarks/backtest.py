@@ -63,6 +63,12 @@ def made(name: str, bars: int) -> Candles:
         high, low = round(max(opens, close) * 1.0002, 2), round(min(opens, close) * 0.9998, 2)
         for column, value in zip(columns, (opens, high, low, close, round(rng.uniform(1, 100), 3)), strict=True):
             column.append(value)
+    return candles_of(name, columns)
+
+
+def candles_of(name: str, columns: Sequence[array[float]]) -> Candles:
+    """Open, high, low, close and volume of consecutive minutes."""
+    bars = len(columns[0])
     times = array("q", range(START_NS, START_NS + bars * MINUTE_NS, MINUTE_NS))
     base = name.partition("-")[0]
     instrument = Instrument(
