@@ -24,7 +24,7 @@ venue_keys() {
 mkdir -p "$root/nats"
 python -m pitwire.cli topology server-config --seeds "$root/provision" --file "$root/nats/nats.json" \
     --host 0.0.0.0 --port 4222 --store /data/jetstream
-for name in market-data strategy risk-gate execution persistence operator backtest researcher; do
+for name in market-data strategy risk-gate execution persistence operator auditor backtest researcher; do
     keep "$root/$name/seed.nk" cat "$root/provision/$name.nk"
 done
 

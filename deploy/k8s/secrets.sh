@@ -19,6 +19,6 @@ put() {
 kubectl get namespace "$namespace" >/dev/null 2>&1 || kubectl create namespace "$namespace"
 put pitwire-nats "$folder/nats"
 put pitwire-database "$folder/database"
-for name in provision market-data strategy risk-gate execution persistence operator backtest researcher venue-sim; do
+for name in provision market-data strategy risk-gate execution persistence operator auditor backtest researcher venue-sim; do
     put "pitwire-$name" "$folder/$name"
 done

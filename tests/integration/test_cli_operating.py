@@ -238,3 +238,6 @@ def test_every_decision_of_the_run_is_made_again_from_its_journal(run: Run) -> N
     assert code == 0, found
     again = found["accounts"]["main"]
     assert again["verdicts"] - again["not_repeatable"] >= 5
+    assert found["incomplete"] == []
+    strategies = found["strategies"].values()
+    assert sum(each["same"] for each in strategies) == sum(each["intents"] for each in strategies) >= 3

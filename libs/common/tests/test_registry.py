@@ -6,10 +6,10 @@ import pytest
 
 from pitwire.common import registry, subjects, topology
 from pitwire.common.bus.memory import subject_fits
-from pitwire.common.schemas import base, control, execution, ledger, market, orders, research
+from pitwire.common.schemas import base, control, deliveries, execution, ledger, market, orders, research
 
 PRINCIPALS = {principal.name for principal in topology.PRINCIPALS}
-MODULES = (market, orders, ledger, execution, control, research)
+MODULES = (market, orders, ledger, execution, control, research, deliveries)
 ABSTRACT = {market.MarketMessage, orders.Intent, ledger.LedgerEvent, execution.ExecEvent, base.Message}
 
 

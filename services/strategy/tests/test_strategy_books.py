@@ -21,6 +21,8 @@ from pitwire.strategy import Hold, OrderBook, Portfolio
 from pitwire.strategy.core.desk import Desk
 from pitwire.strategy.core.making import Spec
 from pitwire.strategy.core.runner import Runner
+from pitwire.strategy.handlers.delivering import Deliverer
+from pitwire.strategy.handlers.delivery_log import DeliveryLog
 from pitwire.strategy.handlers.market import MarketReader
 from pitwire.strategy.handlers.outbox import Outbox
 from pitwire.strategy.handlers.publisher import Publisher
@@ -53,7 +55,9 @@ async def test_books_reach_a_strategy_whole_and_never_after_a_gap_or_in_doubt() 
     registry, state = InstrumentRegistry(), AccountState("main", "USDT")
     runner = Runner(Spec(STRATEGY, "main", Decimal(10), (BTC,), "1m", ttl_ns=1), strategy, state, registry)
     outbox = Outbox(shell, {STRATEGY: Publisher(shell, Tracing(), runner)}, CollectorRegistry())
-    await MarketReader(shell, [Desk(state, [runner])], registry, outbox).subscribe_ticks()
+    deliverer = Deliverer([Desk(state, [runner])], registry, outbox)
+    log = DeliveryLog(shell, slot="0", instance="i1")
+    await MarketReader(shell, deliverer, outbox, log).subscribe_ticks()
     now_ns = clock.wall_ns()
     updates = [
         book_update(1, "10", now_ns),

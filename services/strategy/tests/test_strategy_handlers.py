@@ -34,6 +34,8 @@ from pitwire.strategy.core.desk import Desk
 from pitwire.strategy.core.making import Spec
 from pitwire.strategy.core.runner import Runner
 from pitwire.strategy.handlers import publisher as publishing
+from pitwire.strategy.handlers.delivering import Deliverer
+from pitwire.strategy.handlers.delivery_log import DeliveryLog
 from pitwire.strategy.handlers.journal import JournalReader
 from pitwire.strategy.handlers.market import MarketReader
 from pitwire.strategy.handlers.outbox import Outbox
@@ -81,7 +83,9 @@ class World:
         self.tracing = Tracing(Recorder("strategy", self.exported))
         self.publisher = Publisher(self.shell, self.tracing, self.runner)
         self.outbox = Outbox(self.shell, {STRATEGY: self.publisher}, CollectorRegistry())
-        self.market = MarketReader(self.shell, [self.desk], registry, self.outbox)
+        self.log = DeliveryLog(self.shell, slot="0", instance="i1")
+        self.deliverer = Deliverer([self.desk], registry, self.outbox)
+        self.market = MarketReader(self.shell, self.deliverer, self.outbox, self.log)
 
     async def start(self) -> None:
         """As `__main__` does."""
@@ -89,7 +93,7 @@ class World:
             self.journal.start()
         await self.write_journal()
         await self.put(subjects.instrument(BTC), definition(BTC))
-        journal = JournalReader(self.shell, self.desk, self.outbox)
+        journal = JournalReader(self.shell, self.desk, self.deliverer, self.log)
         self.shell.spawn("outbox", self.outbox.run())
         self.shell.spawn("instruments", self.market.follow_instruments())
         self.shell.spawn("intents", self.publisher.run())

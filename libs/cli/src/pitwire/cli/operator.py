@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self, TypeVar
 
-from pitwire.cli.discovery import NotRunning, Running
+from pitwire.cli.discovery import Running
+from pitwire.cli.identities import connect_as
 from pitwire.common import codec, subjects
 from pitwire.common.active_halts import active_halts
-from pitwire.common.bus.nats import NatsBus
 from pitwire.common.bus.port import Bus, Record
 from pitwire.common.clock import NS_PER_S, Clock, random_token
 from pitwire.common.enums import CancelPolicy, CommandVerb, HaltScope, TradingState
@@ -63,16 +63,7 @@ class Operator:
     @classmethod
     async def connect(cls, running: Running, clock: Clock) -> Self:
         """Connects; `NotRunning` when no bus is named, `BusUnavailable` when it does not answer."""
-        if not running.nats_url:
-            raise NotRunning("no bus is named: set PITWIRE_NATS_URL, or start a system with `pitwire up`")
-        bus = await NatsBus.connect(
-            running.nats_url,
-            principal=PRINCIPAL,
-            name="pitwire-cli",
-            seed_file=running.operator_seed,
-            on_trouble=lambda _: None,
-            on_closed=lambda: None,
-        )
+        bus = await connect_as(PRINCIPAL, running)
         return cls(bus, clock)
 
     async def __aenter__(self) -> Self:

@@ -238,3 +238,15 @@ class CommandStatus(StrEnum):
     DONE = "DONE"
     REFUSED = "REFUSED"
     EXPIRED = "EXPIRED"
+
+
+class DeliveryKind(StrEnum):
+    """What was done to the strategies of a process in one step."""
+
+    FOLDED = "FOLDED"
+    WARMED_UP = "WARMED_UP"
+    JOURNAL = "JOURNAL"
+    CANDLE = "CANDLE"
+    TICK = "TICK"
+    INSTRUMENT = "INSTRUMENT"
+    EXPIRED = "EXPIRED"

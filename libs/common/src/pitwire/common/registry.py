@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final
 
 from pitwire.common import subjects, topology
-from pitwire.common.schemas import control, execution, ledger, market, orders, research
+from pitwire.common.schemas import control, deliveries, execution, ledger, market, orders, research
 from pitwire.common.schemas.base import Message
 
 
@@ -49,7 +49,7 @@ FLOWS: Final = (
             ledger.LeaderChanged,
         ),
         ("risk-gate",),
-        ("risk-gate", "execution", "strategy", "persistence", "operator"),
+        ("risk-gate", "execution", "strategy", "persistence", "operator", "auditor"),
         topology.OMS,
         "the account's ledger, by compare-and-set",
     ),
@@ -63,7 +63,7 @@ FLOWS: Final = (
             ledger.LeaderChanged,
         ),
         ("execution",),
-        ("risk-gate", "execution", "strategy", "persistence", "operator"),
+        ("risk-gate", "execution", "strategy", "persistence", "operator", "auditor"),
         topology.OMS,
         "what was tried at the venue and what it said, by compare-and-set",
     ),
@@ -71,7 +71,7 @@ FLOWS: Final = (
         subjects.HALT,
         (ledger.Halt,),
         ("operator", "risk-gate", "execution"),
-        ("risk-gate", "execution", "strategy", "persistence", "operator"),
+        ("risk-gate", "execution", "strategy", "persistence", "operator", "auditor"),
         topology.OMS,
         "one halt, add-only; the source is the writer's own token",
     ),
@@ -79,7 +79,7 @@ FLOWS: Final = (
         subjects.RESUME,
         (ledger.Resume,),
         ("risk-gate",),
-        ("risk-gate", "execution", "strategy", "persistence", "operator"),
+        ("risk-gate", "execution", "strategy", "persistence", "operator", "auditor"),
         topology.OMS,
         "ids of the halts that hold no longer",
     ),
@@ -129,7 +129,7 @@ FLOWS: Final = (
         subjects.CANDLE,
         (market.Candle,),
         ("market-data",),
-        ("strategy", "risk-gate", "persistence"),
+        ("strategy", "risk-gate", "persistence", "auditor"),
         topology.CANDLES,
         "closed candles",
     ),
@@ -137,7 +137,7 @@ FLOWS: Final = (
         subjects.INSTRUMENT,
         (market.Instrument,),
         ("market-data",),
-        ("strategy", "risk-gate", "execution", "persistence", "operator"),
+        ("strategy", "risk-gate", "execution", "persistence", "operator", "auditor"),
         topology.INSTRUMENTS,
         "what can be traded, in which steps",
     ),
@@ -156,6 +156,14 @@ FLOWS: Final = (
         ("persistence",),
         topology.TRACES,
         "why a strategy did or did not trade",
+    ),
+    Flow(
+        subjects.DELIVERED,
+        (deliveries.Deliveries,),
+        ("strategy",),
+        ("auditor",),
+        topology.DELIVERED,
+        "what a strategy process gave to its strategies, in order",
     ),
     Flow(
         subjects.RISK_METRICS,

@@ -22,6 +22,7 @@ CANDLE: Final = "md.{venue}.{symbol}.candle.{interval}"
 INSTRUMENT: Final = "md.{venue}.{symbol}.instrument"
 VENUE_STATUS: Final = "md.{venue}.status"
 DECISION_TRACE: Final = "trace.decision.{strategy}"
+DELIVERED: Final = "delivered.strategy.{slot}"
 RISK_METRICS: Final = "portfolio.{account}.risk"
 ALERT: Final = "alert.{severity}.{source}"
 HEARTBEAT: Final = "svc.{service}.{slot}.heartbeat"
@@ -53,6 +54,11 @@ EVERY_PORTFOLIO: Final = "portfolio.>"
 def pattern(template: str) -> str:
     """The template with `*` for every variable: what a stream or a reader of everything subscribes to."""
     return ".".join("*" if part.startswith("{") else part for part in template.split("."))
+
+
+def tail(subject: str) -> str:
+    """The last token: of market data, its kind."""
+    return subject.rpartition(".")[2]
 
 
 def tokens(template: str, subject: str) -> dict[str, str] | None:
@@ -136,6 +142,10 @@ def venue_status(venue: str) -> str:
 
 def decision_trace(strategy: str) -> str:
     return f"trace.decision.{token(strategy, what='strategy')}"
+
+
+def delivered(slot: str) -> str:
+    return f"delivered.strategy.{token(slot, what='slot')}"
 
 
 def risk_metrics(account: str) -> str:

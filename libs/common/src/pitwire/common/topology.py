@@ -250,6 +250,16 @@ TRACES: Final = Stream(
     max_bytes=256 * MEBIBYTE,
     discard="old",
 )
+DELIVERED: Final = Stream(
+    name="DELIVERED",
+    account=NatsAccount.STRAT,
+    subjects=(subjects.pattern(subjects.DELIVERED),),
+    doc="what strategies were given, in order: replays give it again",
+    durability=Durability.ASYNC,
+    max_bytes=512 * MEBIBYTE,
+    discard="old",
+    copied_to=(NatsAccount.READ,),
+)
 JOBS: Final = Stream(
     name="JOBS",
     account=NatsAccount.RESEARCH,
@@ -272,7 +282,8 @@ RESULTS: Final = Stream(
 )
 
 STREAMS: Final = (
-    OMS, INTENTS, CONTROL, STATE, LEASES, SNAPSHOTS, CANDLES, INSTRUMENTS, ALERTS, DEAD_LETTERS, TRACES, JOBS, RESULTS,
+    OMS, INTENTS, CONTROL, STATE, LEASES, SNAPSHOTS, CANDLES, INSTRUMENTS, ALERTS, DEAD_LETTERS, TRACES, DELIVERED,
+    JOBS, RESULTS,
 )  # fmt: skip
 BY_NAME: Final = {stream.name: stream for stream in STREAMS}
 
@@ -327,6 +338,12 @@ PRINCIPALS: Final = (
         (OMS, CONTROL, STATE, INSTRUMENTS),
         "people and their tools: commands and halts out",
         (subjects.pattern(subjects.HEARTBEAT), subjects.pattern(subjects.RISK_METRICS)),
+    ),
+    Principal(
+        "auditor",
+        NatsAccount.READ,
+        (OMS, CANDLES, INSTRUMENTS, DELIVERED),
+        "whoever repeats what was decided: reads, and writes nothing",
     ),
     Principal("backtest", NatsAccount.RESEARCH, (RESULTS,), "runs of sweeps in, results out", works=JOBS),
     Principal(

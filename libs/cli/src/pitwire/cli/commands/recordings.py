@@ -41,7 +41,8 @@ def replay(
 ) -> None:
     """Make what was recorded again, byte for byte, and tell what differs or is wrong; then the exit code is 1.
 
-    With a file, the market data of that recording. Without, every risk decision in the journal of the running system.
+    With a file, the market data of that recording. Without, every decision in the journal of the running system: the
+    gate's from the journal, those of strategies from what their processes were given (stream `DELIVERED`).
     """
 
     def work() -> Reply:

@@ -41,6 +41,10 @@ ALERTS: Final[Mapping[str, tuple[str, str]]] = {
         "Candles are missing and the venue has none to fill the hole; strategies see it as it is.",
     ),
     "CURSOR_MOVED_BACK": ("persistence", "Somebody set the stored cursor back; rows are written again, none twice."),
+    "DELIVERIES_NOT_KEPT": (
+        "strategy",
+        "What strategies are given is not kept: `pitwire replay` will not repeat their decisions. Apply the topology.",
+    ),
     "DAILY_LOSS_EXCEEDED": (
         "risk-gate",
         (

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from pitwire.backtest.core.sweep import Params
 from pitwire.backtest.handlers.submitting import Submission, Sweep
-from pitwire.cli.discovery import NotRunning, Running
-from pitwire.common.bus.nats import NatsBus
+from pitwire.cli.discovery import Running
+from pitwire.cli.identities import connect_as
 from pitwire.common.clock import SystemClock
 
 PRINCIPAL: Final = "researcher"
@@ -35,7 +35,7 @@ def run_on_bus(
 async def _collect(
     running: Running, sweep: Sweep, todo: Sequence[Params], on_row: Callable[[Mapping[str, Any]], None]
 ) -> None:
-    bus = await _connect(running)
+    bus = await connect_as(PRINCIPAL, running)
     try:
         submission = Submission(bus, SystemClock(), sweep, todo)
         async with contextlib.aclosing(submission.results()) as results:
@@ -47,22 +47,6 @@ async def _collect(
                 watching.cancel()
     finally:
         await bus.close()
-
-
-async def _connect(running: Running) -> NatsBus:
-    if not running.nats_url:
-        raise NotRunning("no bus is named: set PITWIRE_NATS_URL, or start a system with `pitwire up`")
-    seed = running.operator_seed
-    if running.run is not None and seed is not None:
-        seed = seed.with_name(f"{PRINCIPAL}.nk")
-    return await NatsBus.connect(
-        running.nats_url,
-        principal=PRINCIPAL,
-        name="pitwire-sweep",
-        seed_file=seed,
-        on_trouble=lambda _: None,
-        on_closed=lambda: None,
-    )
 
 
 async def _tell_of_silence(submission: Submission) -> None:

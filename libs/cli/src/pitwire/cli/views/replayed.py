@@ -1,34 +1,81 @@
-"""`pitwire replay` without a file: the decisions of the running system made again from its journal."""
+"""`pitwire replay` without a file: what gate and strategies decided, decided again from what is kept."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
 from pitwire.cli.discovery import find_running
 from pitwire.cli.exit_codes import ExitCode
-from pitwire.cli.operator import Operator
+from pitwire.cli.identities import connect_as
 from pitwire.cli.output import Column, Reply, Table
 from pitwire.cli.verify.journal import JournalReader
 from pitwire.cli.verify.repeated import Repeater
+from pitwire.cli.verify.strategies_repeated import Decided, StrategyRepeater
 from pitwire.common import codec, subjects, topology
-from pitwire.common.bus.port import Bus
-from pitwire.common.clock import SystemClock
+from pitwire.common.bus.port import Bus, Record
 from pitwire.common.config import PitwireConfig, load_config
 from pitwire.common.instruments import InstrumentRegistry
+from pitwire.common.schemas.deliveries import Deliveries
 from pitwire.common.schemas.market import Instrument
+
+PRINCIPAL: Final = "auditor"
+SETTLE_S: Final = 1.0
+"""Strategies write down what they were given four times a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strategies:
+    """What became of the decisions of each, and which processes left too little to be lived again."""
+
+    decided: dict[str, Decided]
+    incomplete: tuple[str, ...] = ()
 
 
 def replay_journal(data_dir: Path) -> Reply:
-    """Every risk decision made again and compared byte for byte; exit code 1 where one differs."""
+    """Every decision made again and compared byte for byte; exit code 1 where one differs."""
     running = find_running(data_dir)
+    config = load_config(running.config)
 
-    async def ask() -> Repeater:
-        async with await Operator.connect(running, SystemClock()) as operator:
-            return await repeat(operator.bus, load_config(running.config))
+    async def ask() -> Reply:
+        bus = await connect_as(PRINCIPAL, running)
+        try:
+            repeater = await repeat(bus, config)
+            strategies = await repeat_strategies(bus, config, (running.config.resolve().parent, Path.cwd()))
+        finally:
+            await bus.close()
+        return reply(repeater, strategies)
 
-    return reply(asyncio.run(ask()))
+    return asyncio.run(ask())
+
+
+async def repeat_strategies(bus: Bus, config: PitwireConfig, folders: tuple[Path, ...]) -> Strategies:
+    """Every intent that the gate has decided by now, made again by the strategies."""
+    journal = await _records(bus, topology.OMS.name, topology.OMS.subjects)
+    await asyncio.sleep(SETTLE_S)
+    messages = [
+        codec.decode(Deliveries, record.data, subject=record.subject)
+        for record in (await _records(bus, topology.DELIVERED.name, topology.DELIVERED.subjects)).values()
+    ]
+    later = await _records(bus, topology.OMS.name, topology.OMS.subjects, after=max(journal, default=0))
+    candles = await _records(bus, topology.CANDLES.name, topology.CANDLES.subjects)
+    repeater = StrategyRepeater(config, folders, {**journal, **later}, candles)
+    await asyncio.to_thread(repeater.feed, messages)
+    return Strategies(repeater.decided(upto=max(journal, default=0)), tuple(repeater.incomplete))
+
+
+async def _records(bus: Bus, stream: str, filters: tuple[str, ...], *, after: int = 0) -> dict[int, Record]:
+    """Everything that is there now, by its sequence, in order."""
+    found: dict[int, Record] = {}
+    async with contextlib.aclosing(bus.read(stream, filters, after=after)) as batches:
+        async for batch in batches:
+            found.update((record.sequence, record) for record in batch)
+            if not batch:
+                break
+    return found
 
 
 async def repeat(bus: Bus, config: PitwireConfig) -> Repeater:
@@ -46,8 +93,8 @@ async def repeat(bus: Bus, config: PitwireConfig) -> Repeater:
     return repeater
 
 
-def reply(repeater: Repeater) -> Reply:
-    """The table, and every difference."""
+def reply(repeater: Repeater, strategies: Strategies) -> Reply:
+    """Both tables, and every difference."""
     accounts = {
         name: {
             "decisions": found.decisions,
@@ -58,13 +105,29 @@ def reply(repeater: Repeater) -> Reply:
         }
         for name, found in repeater.accounts.items()
     }
-    rows = tuple(
-        (name, *(f"{row[key]:,}" for key in ("decisions", "verdicts", "not_repeatable", "differing")))
-        for name, row in accounts.items()
-    )
-    names = ("decisions", "verdicts", "not repeatable", "differing")
-    columns = (Column("account"), *(Column(name, right=True) for name in names))
-    told = tuple(text for found in repeater.accounts.values() for text in found.differing.told)
-    code = ExitCode.NO if told else ExitCode.OK
+    intents = {
+        name: {
+            "intents": found.intents,
+            "same": found.same,
+            "not_repeatable": found.not_repeatable,
+            "differing": found.differing.count,
+            "differences": found.differing.told,
+        }
+        for name, found in strategies.decided.items()
+    }
+    findings = [each.differing for each in repeater.accounts.values()]
+    findings += [each.differing for each in strategies.decided.values()]
+    told = tuple(text for each in findings for text in each.told)
     verdict = "some decisions differ" if told else "every decision is the same, byte for byte"
-    return Reply({"accounts": accounts}, (Table("", columns, rows, "no account"), *told, verdict), code)
+    document = {"accounts": accounts, "strategies": intents, "incomplete": list(strategies.incomplete)}
+    tables = (
+        _table("account", ("decisions", "verdicts", "not_repeatable", "differing"), accounts),
+        _table("strategy", ("intents", "same", "not_repeatable", "differing"), intents),
+    )
+    return Reply(document, (*tables, *strategies.incomplete, *told, verdict), ExitCode.NO if told else ExitCode.OK)
+
+
+def _table(of: str, names: tuple[str, ...], found: dict[str, dict[str, Any]]) -> Table:
+    rows = tuple((name, *(f"{row[key]:,}" for key in names)) for name, row in found.items())
+    columns = (Column(of), *(Column(name.replace("_", " "), right=True) for name in names))
+    return Table("", columns, rows, f"no {of}")
