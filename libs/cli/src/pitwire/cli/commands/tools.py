@@ -95,6 +95,10 @@ def apply(
     seeds: Annotated[
         Path | None, typer.Option(help="Folder with the identities; default: those of the running system.")
     ] = None,
+    replicas: Annotated[
+        int | None,
+        typer.Option(help="Replicas of every stream; default: as many as it has, 1 on a new bus.", min=1, max=5),
+    ] = None,
     data_dir: DataDirOption = Path(".pitwire"),
     output: OutputOption = Format.TEXT,
 ) -> None:
@@ -106,7 +110,7 @@ def apply(
     def work() -> Reply:
         from pitwire.cli.views.topology import apply_to_running
 
-        return apply_to_running(data_dir, seeds)
+        return apply_to_running(data_dir, seeds, replicas)
 
     finish(work, output)
 

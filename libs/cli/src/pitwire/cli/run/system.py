@@ -128,7 +128,7 @@ class System:
         """A run that goes on may have lost its journal, or the end of it: before anybody writes there."""
         await self._rows_are_there.wait()
         restored = await restore_journal(
-            self.infra.nats_url, self.folder.identities, self.infra.database_url, self.clock
+            self.infra.nats_url, self.folder.identities, self.infra.database_url, self.clock, tell=self.tell
         )
         if restored is not None:
             self.tell(f"JOURNAL_RESTORED: {restored}")

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from pitwire.cli.discovery import NotRunning, Running, find_running
-from pitwire.cli.output import Column, Reply, Table
+from pitwire.cli.output import Column, Reply, Table, note
 from pitwire.cli.restoring import restore_journal
 from pitwire.common import topology
 from pitwire.common.clock import SystemClock
@@ -16,25 +16,25 @@ from pitwire.common.permissions import make_identities, server_config
 from pitwire.common.provisioning import apply_topology
 
 
-def apply_to_running(data_dir: Path, seeds: Path | None) -> Reply:
-    """One line per stream: `ready` (made, or already so) or `updated`."""
+def apply_to_running(data_dir: Path, seeds: Path | None, replicas: int | None = None) -> Reply:
+    """One line per stream: `ready` (made, or already so), `updated`, or `made anew` for a copy of a lost life."""
     running = find_running(data_dir)
     folder = seeds or (running.operator_seed.parent if running.operator_seed else None)
     if not running.nats_url or folder is None:
         raise NotRunning("which bus, and who am I there? set PITWIRE_NATS_URL and give --seeds")
-    report = asyncio.run(_applied(running, running.nats_url, folder))
+    report = asyncio.run(_applied(running, running.nats_url, folder, replicas))
     rows = [line.partition(": ")[::2] for line in report]
     table = Table("", (Column("stream"), Column("result")), tuple(rows), "no streams are declared")
     return Reply([{"stream": name, "result": result} for name, result in rows], (table,))
 
 
-async def _applied(running: Running, url: str, seeds: Path) -> list[str]:
+async def _applied(running: Running, url: str, seeds: Path, replicas: int | None) -> list[str]:
     """Where a database is named, first what the journal lost: afterwards anybody may write there."""
     report: list[str] = []
     if running.database_url:
-        restored = await restore_journal(url, seeds, running.database_url, SystemClock())
+        restored = await restore_journal(url, seeds, running.database_url, SystemClock(), replicas=replicas, tell=note)
         report += [f"{topology.OMS.name}: {restored}"] if restored is not None else []
-    return report + await apply_topology(url, seeds)
+    return report + await apply_topology(url, seeds, replicas=replicas)
 
 
 def write_server_config(config: Path, seeds: Path, file: Path, *, host: str, port: int, store: str) -> Reply:
