@@ -91,12 +91,15 @@ async def test_a_lost_journal_is_put_back_byte_for_byte_with_a_halt_and_rows_and
     assert "JOURNAL_LOST" not in world.told()
 
 
-@pytest.mark.parametrize("kept", [0, KEPT], ids=["begun anew", "lost its end"])
+@pytest.mark.parametrize("lost", ["everything, and grew past its copies", "its end"])
 async def test_a_journal_that_nobody_puts_back_has_no_copies_of_its_former_life(
-    world: RestoringWorld, kept: int
+    world: RestoringWorld, lost: str
 ) -> None:
     await world.copies_are(world.entries)
-    await world.hold(world.entries[:kept])
+    if lost == "its end":
+        await world.lose_end_on_disk()
+    else:
+        await world.hold([*world.entries[1:], *world.entries[:2]])
     applied = await world.apply()
     assert [line for line in applied if line.endswith("made anew")] == ["STRAT.OMS: made anew", "READ.OMS: made anew"]
     operator = await world.nats.connect("operator")

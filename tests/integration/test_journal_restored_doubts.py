@@ -178,7 +178,7 @@ async def test_a_server_that_stands_still_for_longer_than_an_append_may_take_onl
         told: list[str] = []
         restored = asyncio.create_task(world.restore(told.append))
         for part in range(1, FREEZES + 1):
-            await until_it_has(world, world.stored * part // (FREEZES + 1))
+            await until_it_has(world, world.stored * part // (FREEZES + 1), restored)
             os.kill(nats.server.pid, signal.SIGSTOP)
             await asyncio.sleep(FROZEN_S)
             os.kill(nats.server.pid, signal.SIGCONT)
@@ -188,9 +188,9 @@ async def test_a_server_that_stands_still_for_longer_than_an_append_may_take_onl
         assert world.stored > 10 * IN_FLIGHT_MAX
 
 
-async def until_it_has(world: RestoringWorld, sequence: int) -> None:
+async def until_it_has(world: RestoringWorld, sequence: int, restored: asyncio.Task[Restored | None]) -> None:
     async with world.provisioner() as bus:
-        while (await bus.state(OMS.name)).last_sequence < sequence:
+        while not restored.done() and (await bus.state(OMS.name)).last_sequence < sequence:
             await asyncio.sleep(0.01)
 
 
