@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -241,3 +242,36 @@ def test_every_decision_of_the_run_is_made_again_from_its_journal(run: Run) -> N
     assert found["incomplete"] == []
     strategies = found["strategies"].values()
     assert sum(each["same"] for each in strategies) == sum(each["intents"] for each in strategies) >= 3
+
+
+def transfer(run: Run, amount: str) -> None:
+    """Somebody moves money at the venue."""
+    control = run.current()["venue"]["control"]
+    wish = json.dumps({"kind": "transfer", "asset": "USDT", "amount": amount}).encode()
+    urllib.request.urlopen(f"{control}/fault", wish, timeout=10).close()
+
+
+def test_while_a_venue_account_disagrees_it_only_reduces_until_an_operator_has_decided(run: Run) -> None:
+    """I-9, and a halt that only a recorded command ends."""
+    code, found = run.pitwire("reconcile")
+    assert (code, found["agrees"]) == (0, True), found
+    transfer(run, "250")
+    run.until("a halt", lambda: run.pitwire("status")[1]["halts"])
+    code, found = run.pitwire("reconcile")
+    assert code == 1
+    assert [line["what"] for line in found["differences"]] == ["balance USDT"]
+    assert buy(run)[0] == 1, "it only reduces"
+    code, found = run.pitwire("reconcile", "--adopt", "--reason", "a deposit nobody had recorded")
+    assert code == 0, found
+    assert [command["status"] for command in found["commands"]] == ["DONE", "DONE"]
+    code, found = run.pitwire("reconcile")
+    assert (code, found["agrees"], found["halts"]) == (0, True, [])
+    assert buy(run)[0] == 0
+    transfer(run, "-250")
+    run.until("another halt", lambda: run.pitwire("status")[1]["halts"])
+    code, found = run.pitwire("reconcile", "--ignore", "--reason", "it comes back tomorrow")
+    assert code == 0, found
+    code, found = run.pitwire("reconcile")
+    assert (code, found["agrees"], found["halts"]) == (1, False, [])
+    assert buy(run)[0] == 0, "it trades on with the difference"
+    transfer(run, "250")

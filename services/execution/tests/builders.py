@@ -15,6 +15,7 @@ from pitwire.common.schemas.execution import ExecReport, NotSent
 from pitwire.common.schemas.ledger import (
     Approved,
     CancelApproved,
+    CapitalRecorded,
     Cursors,
     Halt,
     IncarnationStarted,
@@ -130,6 +131,10 @@ class Ledger:
 
     def incarnation(self, name: str = "i1") -> IncarnationStarted:
         return self._chained(IncarnationStarted(**self._place(), incarnation=name, reason="first start"))
+
+    def capital(self, asset: str, amount: str) -> CapitalRecorded:
+        place = self._place() | {"asset": asset, "amount": amount, "venue_account": VENUE_ACCOUNT}
+        return self._chained(CapitalRecorded.model_validate(place))
 
     def decision(self, *verdicts: Verdict, now_ns: int = START_NS, incarnation: str = "i1") -> RiskDecision:
         return self._chained(RiskDecision(**self._place(now_ns), incarnation=incarnation, verdicts=verdicts))

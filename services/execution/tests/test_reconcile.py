@@ -113,7 +113,8 @@ async def test_a_reconcile_of_what_agrees_finds_no_difference(world: ProcessWorl
     await world.approve(limit_price="90")
     await world.approve()
     desk = desk_of(process)
-    reconciler = Reconciler(desk, desk._instruments, process.shell, process.runtime._metrics, lambda: 0.0)
+    metrics = process.runtime._metrics
+    reconciler = Reconciler(desk, desk._instruments, process.shell, metrics, lambda: 0.0, publish=lambda _: None)
     assert await reconciler.once() == 0
     assert await reconciler.once() == 0
 

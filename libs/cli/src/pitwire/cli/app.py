@@ -24,7 +24,8 @@ CONTEXT: dict[Any, dict[str, bool]] = {operate.order: {"ignore_unknown_options":
 for panel in (
     (run.up, run.venue),
     (look.status, look.positions, look.orders, look.fills, look.pnl, look.strategies, look.limits, look.why),
-    (operate.order, operate.cancel, operate.flatten, operate.pause, operate.capital, operate.halt, operate.resume),
+    (operate.order, operate.cancel, operate.flatten, operate.pause, operate.capital),
+    (operate.halt, operate.resume, operate.reconcile),
     (research.backtest, research.sweep),
     (recordings.record, recordings.replay),
     (tools.verify, tools.logs, tools.doctor, tools.docs),

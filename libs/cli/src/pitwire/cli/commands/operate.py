@@ -153,6 +153,31 @@ def capital(
     finish(work, output)
 
 
+def reconcile(
+    *,
+    adopt: Annotated[bool, typer.Option("--adopt", help="Take the venue's balances over as capital.")] = False,
+    flatten_it: Annotated[bool, typer.Option("--flatten", help="Close what is held.")] = False,
+    ignore: Annotated[bool, typer.Option("--ignore", help="Trade on with this difference.")] = False,
+    account: AccountOption = "main",
+    reason: ReasonOption = NO_REASON,
+    data_dir: DataDirOption = Path(".pitwire"),
+    output: OutputOption = Format.TEXT,
+) -> None:
+    """Where the venue and the books differ: balances, and orders that work on one side only. Exit code 1 if they do.
+
+    While they differ the account only reduces. Each option is a recorded command to the gate that takes effect once:
+    capital put in or taken out and the end of the halt, reducing orders, or the end of the halt alone.
+    """
+
+    def work() -> Reply:
+        from pitwire.cli.views.reconciling import decision_of, reconcile_running
+
+        decision = decision_of(adopt=adopt, flatten=flatten_it, ignore=ignore)
+        return reconcile_running(data_dir, account=account, decision=decision, reason=reason)
+
+    finish(work, output)
+
+
 def halt(
     *,
     account: Annotated[str, typer.Option("--account", "-a", help="Halt this account.")] = "",

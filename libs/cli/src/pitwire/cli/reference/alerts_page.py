@@ -117,6 +117,10 @@ ALERTS: Final[Mapping[str, tuple[str, str]]] = {
         "risk-gate, execution",
         "A record of the journal cannot be folded: this account is halted. The record is named; it is never skipped.",
     ),
+    "ACCOUNT_DISAGREES": (
+        "execution",
+        "A venue account holds something else than the books say; it only reduces: `pitwire reconcile` settles it.",
+    ),
     "RECONCILE_FAILS": ("execution", "The venue cannot be asked what is open and what traded; it is tried again."),
     "RECORD_UNREADABLE": (
         "persistence",

@@ -26,6 +26,9 @@ WAIT_DEFAULT_S: Final = 20.0
 """How long readers may take to catch up and orders in flight to settle, before it is judged as it stands."""
 
 POLL_S: Final = 0.2
+POLL_MAX_S: Final = 3.0
+"""Each look asks the venue a dozen questions, whose weight counts against the limits that trading needs too."""
+
 Say = Callable[[str], None]
 
 
@@ -153,7 +156,7 @@ class _Verification:
 
     async def _settle(self, journal: JournalReader, began_ns: int) -> tuple[Sequence[VenueAccount], list[str]]:
         """Asks again until nothing is open, or until the time is over; returns what is still open then."""
-        told = ""
+        told, pause_s = "", POLL_S
         while True:
             before = await self._end()
             venues = await self._sources.venues(before)
@@ -168,7 +171,8 @@ class _Verification:
             if questions[0] != told:
                 told = questions[0]
                 self._say(f"waiting, at most {self._wait_s:g} s: {'; '.join(questions)}")
-            await asyncio.sleep(POLL_S)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, POLL_MAX_S)
 
     def _behind(self, cursor: int, end: int) -> Iterable[str]:
         if cursor < end:

@@ -19,6 +19,7 @@ from pitwire.common.schemas.execution import AlgoStep, ExecEvent, ExecReport, No
 from pitwire.common.schemas.ledger import (
     Approved,
     CancelApproved,
+    CapitalRecorded,
     Halt,
     IncarnationStarted,
     LeaderChanged,
@@ -28,6 +29,7 @@ from pitwire.common.schemas.ledger import (
 )
 from pitwire.execution.core import snapshots
 from pitwire.execution.core.actions import Action, Alarm, Cancel, Deposed, Investigate, Send, Submit
+from pitwire.execution.core.agreement import Agreement
 from pitwire.execution.core.approvals import Setup, approval_fault
 from pitwire.execution.core.doubts import Doubt
 from pitwire.execution.core.held_halts import HeldHalts
@@ -38,7 +40,7 @@ from pitwire.execution.core.telling import Teller, alarm_of
 from pitwire.execution.core.venue import InDoubt, OrderFacts, Placed, Refused, SubmitAnswer, VenueOrder, VenueTrade
 
 SERVICE: Final = "execution"
-SNAPSHOT_VERSION: Final = 1
+SNAPSHOT_VERSION: Final = 2
 
 
 class ExecutionCore:
@@ -52,6 +54,7 @@ class ExecutionCore:
 
         self.halts = HeldHalts()
         self.orders = Orders()
+        self.agreement = Agreement()
         self.last_hop = LastHop(setup, self.halts, self.orders)
         self.gate_leader = ""
         self.leading = False
@@ -75,6 +78,7 @@ class ExecutionCore:
             "place": snapshots.place_row(self._read),
             "halts": self.halts.journaled.snapshot(),
             "orders": snapshots.orders_rows(self.orders),
+            "agreement": self.agreement.snapshot(),
             "gate_leader": self.gate_leader,
             "incarnation": self._incarnation,
             "last_intent_no": self._last_intent_no,
@@ -91,6 +95,7 @@ class ExecutionCore:
         self._read = snapshots.place_of(self.account, data["place"])
         self.halts = HeldHalts(Halts.restore(data["halts"]))
         self.orders = snapshots.orders_of(data["orders"])
+        self.agreement = Agreement.restore(data["agreement"])
         self.last_hop = LastHop(self._setup, self.halts, self.orders)
         self._teller = Teller(self._setup, self.orders)
         self._teller.ts_market_ns = data["ts_market_ns"]
@@ -116,6 +121,7 @@ class ExecutionCore:
             actions = self._obey(event, now_ns)
         elif isinstance(event, Resume):
             self.halts.clear(event)
+            self.agreement.resumed(event.cleared)
         elif self.stopped:
             return ()
         elif isinstance(event, LeaderChanged) and event.service == SERVICE:
@@ -140,6 +146,8 @@ class ExecutionCore:
         self._teller.ts_market_ns = max(self._teller.ts_market_ns, event.ts_market_ns)
         if isinstance(event, IncarnationStarted):
             self._incarnation = event.incarnation
+        elif isinstance(event, CapitalRecorded):
+            self.agreement.capital(event)
         actions: list[Action] = []
         if isinstance(event, RiskDecision):
             for verdict in event.verdicts:
@@ -196,7 +204,8 @@ class ExecutionCore:
                 state = OrderState.of_unknown(event)
                 entry = Entry(order=state, told=state)
                 self.orders.add(entry)
-            self.orders.fold_report(entry, event, own=own)
+            booked = self.orders.fold_report(entry, event, own=own)
+            self.agreement.fills(booked.fills if booked else ())
             return []
         if entry is None:
             if isinstance(event, NotSent):

@@ -245,6 +245,12 @@ class AccountDesk:
         return sum(isinstance(action, Cancel) for action in actions)
 
     @property
+    def is_settled(self) -> bool:
+        """Nothing is on its way to the journal, and no answer of the venue is outstanding."""
+        waiting = (entry for entry in self.core.orders.unsettled() if entry.queued or entry.awaiting)
+        return self.writer.is_idle and not any(True for _ in waiting)
+
+    @property
     def is_quiet(self) -> bool:
         """Nothing is on its way to the venue or the journal, and nothing works but protective stops."""
         if self.core.stopped or not self.core.leading:

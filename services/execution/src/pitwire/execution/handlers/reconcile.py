@@ -7,20 +7,24 @@ absence: what works by our books and is not at the venue comes into doubt, and d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from pitwire.common.crashpoints import CrashPoint, crashpoint
 from pitwire.common.enums import AlertSeverity
 from pitwire.common.errors import VenueTrouble
 from pitwire.common.instruments import InstrumentRegistry
+from pitwire.common.schemas.ledger import Halt
 from pitwire.execution.core.backoff import Backoff, Fraction
 from pitwire.execution.core.venue import OrderFacts, VenueOrder, VenueTrade
+from pitwire.execution.handlers.balances import BalanceCheck
 from pitwire.execution.handlers.metrics import Metrics
 from pitwire.execution.handlers.venue_desk import RECONCILE_PERIOD_S, VenueDesk
 from pitwire.execution.ports import Shell
 
 FAILURES_BEFORE_ALERT: Final = 5
+SUSPICION_PERIOD_S: Final = 5.0
+"""Sooner where the balances differed: what a person or a late trade explains by then was nothing."""
 
 Trades = dict[tuple[str, str], list[VenueTrade]]
 """By instrument and the venue's order id."""
@@ -30,13 +34,21 @@ class Reconciler:
     """Reconciles one venue account whenever its desk wants it, and every `RECONCILE_PERIOD_S`."""
 
     def __init__(
-        self, venue_desk: VenueDesk, instruments: InstrumentRegistry, shell: Shell, metrics: Metrics, fraction: Fraction
+        self,
+        venue_desk: VenueDesk,
+        instruments: InstrumentRegistry,
+        shell: Shell,
+        metrics: Metrics,
+        fraction: Fraction,
+        *,
+        publish: Callable[[Halt], None],
     ) -> None:
         self._venue_desk = venue_desk
         self._instruments = instruments
         self._shell = shell
         self._metrics = metrics
         self._fraction = fraction
+        self._balances = BalanceCheck(venue_desk, instruments, shell, publish)
         self._certain: dict[str, int] = {}
         """Per instrument the trade id up to which nothing can be missing."""
 
@@ -51,6 +63,9 @@ class Reconciler:
             crashpoint(CrashPoint.EXECUTION_RECONCILE_BEGUN)
             try:
                 differences = await self.once()
+                if not desk.wanted.is_set():
+                    desk.set_reconciled()
+                await self._balances.look(self._certain)
             except VenueTrouble as trouble:
                 self._shell.log.warning("reconcile failed", venue_account=desk.name, reason=str(trouble))
                 failures += 1
@@ -66,13 +81,11 @@ class Reconciler:
             failures = 0
             self._metrics.reconciles.labels(desk.name).inc()
             self._metrics.differences.labels(desk.name).inc(differences)
-            if not desk.wanted.is_set():
-                desk.set_reconciled()
             self._shell.log.info("reconciled", venue_account=desk.name, differences=differences)
 
     async def _due(self) -> None:
         try:
-            async with asyncio.timeout(RECONCILE_PERIOD_S):
+            async with asyncio.timeout(SUSPICION_PERIOD_S if self._balances.suspected else RECONCILE_PERIOD_S):
                 await self._venue_desk.wanted.wait()
         except TimeoutError:
             return

@@ -106,7 +106,14 @@ class Runtime:
             crashpoint(CrashPoint.EXECUTION_LEADS)
             await desk.led.wait()
             for name, venue in desk.venues.items():
-                reconciler = Reconciler(venue, self._instruments, self._shell, self._metrics, self._fraction)
+                reconciler = Reconciler(
+                    venue,
+                    self._instruments,
+                    self._shell,
+                    self._metrics,
+                    self._fraction,
+                    publish=self._halts.publish,
+                )
                 spawn(f"reconcile {name}", reconciler.run())
         self._halts.go_live(self._reader.sequence)
         spawn("latches", self._halts.watch_latches())

@@ -64,6 +64,7 @@ TIME_PERIOD_NS: Final = 60 * NS_PER_S
 TIME_POLL_S: Final = 0.25
 SIGN_WINDOW_MIN_MS: Final = 1
 REPORT: Final = "executionReport"
+BALANCE_UPDATE: Final = "balanceUpdate"
 STREAM_TERMINATED: Final = "eventStreamTerminated"
 SERVER_SHUTDOWN: Final = "serverShutdown"
 CAPABILITIES: Final = Capabilities(frozenset(OrderType), SUPPORTED_TIMES, post_only=True)
@@ -254,6 +255,8 @@ class BinanceVenue:
         kind = event.get("e") if isinstance(event, dict) else None
         if kind == REPORT:
             self._take(lambda: frames.facts_of_report(event, self._reads.find), REPORT, message)
+        elif kind == BALANCE_UPDATE:
+            self._listener.on_gap("money came or went that no order moved")
         elif kind == SERVER_SHUTDOWN:
             self.renew()
         elif kind == STREAM_TERMINATED and self._stream.current is not None:
