@@ -34,7 +34,7 @@ endef
 UV = UV_CACHE_DIR="$${UV_CACHE_DIR:-$$( [ -w "$${HOME:-/nonexistent}" ] && echo "$$HOME/.cache/uv" || echo "$(VENV)/uv-cache" )}" $(VENV)/bin/uv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup ccxt run test test-unit test-integration test-clients chaos defects campaign bench-peers check format docs lock clean clean-data stack-test FORCE
+.PHONY: help setup ccxt run test test-unit test-integration test-clients chaos defects campaign bench-peers venue-faults check format docs lock clean clean-data stack-test FORCE
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -66,6 +66,9 @@ campaign: $(STAMP) ## The accounting and order-model tests far beyond their slic
 	@PITWIRE_CAMPAIGN=$${STEPS:-1000000} $(PY) -m pytest -n auto --dist loadfile --timeout 0 \
 	  libs/common/tests/test_accounting.py libs/common/tests/test_order_model.py libs/common/tests/test_account_model.py \
 	  services/venue-sim/tests/test_properties.py
+
+venue-faults: $(STAMP) ## ORDERS=5000 through every fault of the venue, order type and phase; prints the table. SEED=<n>
+	@$(PY) -m tests.venue_faults --orders $${ORDERS:-5000} $${SEED:+--seed "$$SEED"}
 
 test-clients: $(STAMP) ## Third-party Binance clients on the simulated venue, each in its own environment (needs the registry once)
 	@PITWIRE_TEST_CLIENTS=1 $(PY) -m pytest services/venue-sim/tests/test_real_clients.py

@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -275,3 +276,42 @@ def test_while_a_venue_account_disagrees_it_only_reduces_until_an_operator_has_d
     assert (code, found["agrees"], found["halts"]) == (1, False, [])
     assert buy(run)[0] == 0, "it trades on with the difference"
     transfer(run, "250")
+
+
+def test_golive_check_names_every_reason_not_to_take_the_next_step(run: Run) -> None:
+    """The run before this test has been halted and resumed; it is paper, so a testnet is next and live is not."""
+    current = Path(run.current()["config"])
+    paper = current.read_text()
+    assert 'mode = "paper"' in paper
+    candidate = current.with_name("candidate.toml")
+    testnet = paper.replace('mode = "paper"', 'mode = "testnet"')
+    candidate.write_text(testnet.replace("[venues.sim]", '[venues.sim]\nnetwork = "testnet"'))
+    run.until(
+        "readiness", lambda: all(s["state"] == "ready" for s in run.pitwire("status")[1]["services"]), timeout_s=90
+    )
+    code, found = run.pitwire("golive", "check", "--config", str(candidate))
+    assert code == 1
+    reasons = {check["name"]: check["reason"] for check in found["checks"] if not check["ok"]}
+    assert set(reasons) <= {"sim-main USDT", "data quality"}, reasons
+    assert "capital says 100000" in reasons["sim-main USDT"], "it has traded: a testnet's account would be fresh"
+    names = {check["name"] for check in found["checks"]}
+    assert {"step", "sim-main key", "sim-main clock", "services", "halts", "reconcile", "verify"} <= names
+    live = paper.replace('mode = "paper"', 'mode = "live"').replace("[venues.sim]", '[venues.sim]\nnetwork = "live"')
+    candidate.write_text(live)
+    code, found = run.pitwire("golive", "check", "--config", str(candidate))
+    reasons = {check["name"]: check["reason"] for check in found["checks"] if not check["ok"]}
+    assert reasons["step"] == "let it run in testnet first"
+    assert "sim-main key" in reasons, "what a key may do is asked on the real venue"
+    candidate.unlink()
+
+
+def test_candles_of_the_past_are_fetched_into_the_database_and_only_once(run: Run) -> None:
+    http = run.current()["venue"]["http"]
+    with urllib.request.urlopen(f"{http}/api/v3/klines?symbol=BTCUSDT&interval=1m&limit=100", timeout=10) as answer:
+        first_ms = json.loads(answer.read())[0][0]
+    since = datetime.fromtimestamp(first_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M")
+    code, found = run.pitwire("history", "fetch", BTC, "--since", since)
+    assert (code, found["missing"], found["from"]) == (0, 0, since), found
+    assert found["stored"] + found["there"] >= 99
+    code, again = run.pitwire("history", "fetch", BTC, "--since", since, "--until", found["to"])
+    assert (code, again["stored"]) == (0, 0)

@@ -148,6 +148,7 @@ async def test_nothing_is_concluded_while_a_trade_is_not_booked_yet(looking: Loo
     looking.certain = {BTC: 0}
     assert await looking.look() == []
     assert looking.check.suspected == ()
+    assert looking.check.is_open, "it is looked at again soon"
 
 
 async def test_without_capital_nobody_has_said_what_the_account_began_with(world: ProcessWorld) -> None:

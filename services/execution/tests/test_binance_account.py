@@ -14,16 +14,18 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from services.execution.tests.stand_in import BTC, SYMBOL, Client, StandIn
+from services.execution.tests.stand_in import BTC, KEY, SECRET, SYMBOL, Client, StandIn
 from services.execution.tests.world import until
 
+from pitwire.common.clock import SystemClock
 from pitwire.common.enums import OrderType, Side, TimeInForce
 from pitwire.common.errors import ConfigError
-from pitwire.execution.adapters.binance.account import RESTRICTIONS
+from pitwire.execution.adapters.binance.account import RESTRICTIONS, UnfitKey
+from pitwire.execution.adapters.binance.probe import AccountProbe
 from pitwire.execution.adapters.binance.signing import Signer
 from pitwire.execution.adapters.ed25519 import signing_with
 from pitwire.execution.adapters.fake import FakeVenue
-from pitwire.execution.adapters.keys import load_key
+from pitwire.execution.adapters.keys import ApiKey, Secret, load_key
 from pitwire.execution.core.venue import NewOrder
 from pitwire.execution.ports import Capabilities, Unsupported
 
@@ -208,4 +210,24 @@ async def test_an_answer_that_cannot_be_read_is_set_aside_whole(stand_in: StandI
             await ask
     await client.venue.cancel_order(BTC, "ABC")
     assert [place for place, _ in client.ear.malformed] == ["myTrades", "order", "order.cancel"]
+    await client.close()
+
+
+# -- a look before anything is traded ----------------------------------------------------------------------------------
+
+
+async def test_a_probe_tells_the_clock_and_the_money_or_why_the_key_is_not_fit(stand_in: StandIn) -> None:
+    stand_in.time_shift_ms = 7_000
+    rows = [{"asset": "USDT", "free": "1.5", "locked": "0.5"}]
+    stand_in.rest["GET account"] = lambda _: (200, {"canTrade": True, "balances": rows}, {})
+    stand_in.rest["GET apiRestrictions"] = lambda _: (200, GOOD_KEY, {})
+    client = Client(stand_in, network="live")
+    config = client.venue._config
+    async with AccountProbe("sim", config, ApiKey(KEY, Secret(SECRET)), SystemClock()) as probe:
+        told = await probe.look()
+        assert abs(told.clock_ahead_ms - 7_000) < 1_000
+        assert told.balances == {"USDT": Decimal(2)}
+        stand_in.rest["GET apiRestrictions"] = lambda _: (200, GOOD_KEY | {"enableWithdrawals": True}, {})
+        with pytest.raises(UnfitKey, match="may withdraw"):
+            await probe.look()
     await client.close()

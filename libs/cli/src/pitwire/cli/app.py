@@ -32,4 +32,6 @@ for panel in (
 ):
     for command in panel:
         app.command(context_settings=CONTEXT.get(command))(command)
+app.add_typer(recordings.history, name="history")
+app.add_typer(tools.golive, name="golive")
 app.add_typer(tools.topology, name="topology")

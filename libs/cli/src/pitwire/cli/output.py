@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -15,6 +16,7 @@ from pitwire.cli.exit_codes import ExitCode
 if TYPE_CHECKING:
     from rich.console import Console
 
+BAR_WIDTH = 40
 Document = dict[str, Any] | list[Any]
 
 
@@ -130,6 +132,24 @@ def note(text: str) -> None:
     """One line for the person at the terminal, on standard error."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
+
+
+@contextmanager
+def bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar that fills with each call of (done, of how many), on standard error; none where that is no terminal."""
+    is_shown = sys.stderr.isatty()
+
+    def show(done: int, total: int) -> None:
+        filled = BAR_WIDTH * done // max(total, 1)
+        if is_shown:
+            sys.stderr.write(f"\r{title} [{'#' * filled:<{BAR_WIDTH}}] {done:,} of {total:,}")
+            sys.stderr.flush()
+
+    try:
+        yield show
+    finally:
+        if is_shown:
+            sys.stderr.write("\n")
 
 
 def _plain(value: Any) -> Any:

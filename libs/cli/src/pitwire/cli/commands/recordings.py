@@ -10,6 +10,32 @@ import typer
 from pitwire.cli.commands.options import ConfigOption, DataDirOption, OutputOption
 from pitwire.cli.output import Format, Reply, finish
 
+history = typer.Typer(help="Candles of the past.", no_args_is_help=True)
+
+
+@history.command("fetch")
+def history_fetch(
+    instrument: Annotated[str, typer.Argument(help="SYMBOL.VENUE, as in BTC-USDT.sim")],
+    *,
+    since: Annotated[str, typer.Option(help="First open time, UTC: 2024-01-31 or 2024-01-31T12:30.")],
+    until: Annotated[str, typer.Option(help="First open time that is not wanted any more; none: now.")] = "",
+    interval: Annotated[str, typer.Option("--interval", "-i", help="1m 5m 1h 1d ...")] = "1m",
+    data_dir: DataDirOption = Path(".pitwire"),
+    output: OutputOption = Format.TEXT,
+) -> None:
+    """Fetch candles from a venue into the database of the running system; what is there already stays as it is.
+
+    Can be broken off and called again: whole pages are not asked for twice. Tells every gap; exit code 1 if there is
+    one.
+    """
+
+    def work() -> Reply:
+        from pitwire.cli.views.history import fetch_history
+
+        return fetch_history(data_dir, instrument=instrument, interval=interval, since=since, until=until)
+
+    finish(work, output)
+
 
 def record(
     venue: Annotated[str, typer.Argument(help="One of `venues` in the configuration.")],

@@ -32,6 +32,30 @@ def verify(
     finish(work, output)
 
 
+golive = typer.Typer(help="From paper to a testnet, from a testnet to real money.", no_args_is_help=True)
+
+
+@golive.command("check")
+def golive_check(
+    *,
+    config: ConfigOption = Path("pitwire.toml"),
+    data_dir: DataDirOption = Path(".pitwire"),
+    output: OutputOption = Format.TEXT,
+) -> None:
+    """Every reason not to take the next step: the key, the limits and the clock of the configuration that is given.
+
+    Of what runs here, which has to be the step before: services, quality of data, halts that were tried, verify and
+    reconcile. Exit code 1 with the reasons.
+    """
+
+    def work() -> Reply:
+        from pitwire.cli.views.golive import check
+
+        return check(data_dir, config)
+
+    finish(work, output)
+
+
 def logs(
     services: Annotated[list[str] | None, typer.Argument(help="Only these; none named: all.")] = None,
     *,

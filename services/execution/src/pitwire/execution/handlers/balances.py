@@ -32,6 +32,13 @@ class BalanceCheck:
         self.suspected: tuple[Difference, ...] = ()
         """Seen once: a deposit may be recorded just now, so it is looked at again before it counts."""
 
+        self._was_busy = False
+
+    @property
+    def is_open(self) -> bool:
+        """To be looked at again soon: too much was going on, or something differed."""
+        return self._was_busy or bool(self.suspected)
+
     async def look(self, certain: Mapping[str, int]) -> None:
         """After a reconcile that left nothing missing up to the trades in `certain`. `VenueTrouble`."""
         desk = self._venue_desk
@@ -39,6 +46,7 @@ class BalanceCheck:
         if not core.agreement.keeps_books_of(desk.name):
             return
         told = await self._consistent(certain)
+        self._was_busy = told is None
         if told is None:
             return
         venue = core.venue_of(desk.name)

@@ -23,8 +23,8 @@ from pitwire.execution.handlers.venue_desk import RECONCILE_PERIOD_S, VenueDesk
 from pitwire.execution.ports import Shell
 
 FAILURES_BEFORE_ALERT: Final = 5
-SUSPICION_PERIOD_S: Final = 5.0
-"""Sooner where the balances differed: what a person or a late trade explains by then was nothing."""
+OPEN_PERIOD_S: Final = 5.0
+"""Sooner where the balances differed, or could not be compared: what is explained by then was nothing."""
 
 Trades = dict[tuple[str, str], list[VenueTrade]]
 """By instrument and the venue's order id."""
@@ -85,7 +85,7 @@ class Reconciler:
 
     async def _due(self) -> None:
         try:
-            async with asyncio.timeout(SUSPICION_PERIOD_S if self._balances.suspected else RECONCILE_PERIOD_S):
+            async with asyncio.timeout(OPEN_PERIOD_S if self._balances.is_open else RECONCILE_PERIOD_S):
                 await self._venue_desk.wanted.wait()
         except TimeoutError:
             return
