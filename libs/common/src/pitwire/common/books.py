@@ -134,11 +134,15 @@ class Ladder:
         quantities = self._quantities
         return [price for price in dict.fromkeys(self._window) if price in quantities]
 
-    def cut(self, levels_max: int) -> None:
-        """Forgets all but the best so many."""
-        if len(self._quantities) > levels_max:
-            self._quantities = dict(self.top(levels_max))
-            self._fill()
+    def cut(self, levels_max: int) -> list[str]:
+        """Forgets all but the best so many; the prices that it forgot."""
+        if len(self._quantities) <= levels_max:
+            return []
+        kept = dict(self.top(levels_max))
+        gone = [price for price in self._quantities if price not in kept]
+        self._quantities = kept
+        self._fill()
+        return gone
 
     def _of_other_width(self, prices: list[str]) -> bool:
         """Checks the rare prices that are longer or shorter than the best ones; whether one of them is a best one."""

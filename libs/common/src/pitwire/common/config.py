@@ -88,7 +88,9 @@ class VenueConfig(Section):
     """Where a venue is reached. `pitwire up` fills in the addresses of the simulated one."""
 
     kind: Literal["binance", "ccxt"] = Field(default="binance", description="ccxt: through that library, an extra")
-    exchange: Token = Field(default="binance", description="for ccxt: which of its exchanges")
+    exchange: Token = Field(
+        default="binance", description="for ccxt: which of its exchanges; market data comes from binance or kraken"
+    )
     network: Network = Field(default=Network.SIMULATED, description="which of its worlds; sets the three addresses")
     rest: Url = Field(description="base address of REST, without /api/v3")
     ws: Url = Field(description="base address of market streams, without /stream")

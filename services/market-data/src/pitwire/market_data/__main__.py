@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from pitwire.common.clock import NS_PER_MS, random_token
+from pitwire.common.errors import ConfigError
 from pitwire.common.service import Service, run
 from pitwire.market_data.adapters.binance import BinanceFeed
+from pitwire.market_data.adapters.kraken import KrakenFeed
 from pitwire.market_data.config import Config
 from pitwire.market_data.core.feed import FeedCore
 from pitwire.market_data.core.quality import Divergence
 from pitwire.market_data.handlers.metrics import Metrics
 from pitwire.market_data.handlers.venue import VenueHandlers
+from pitwire.market_data.ports import Feed
+
+FEEDS: Final[dict[str, type[BinanceFeed | KrakenFeed]]] = {"binance": BinanceFeed, "kraken": KrakenFeed}
+"""By exchange; orders of those that have no adapter of their own go through ccxt."""
 
 
 def random_fraction() -> float:
@@ -20,7 +28,12 @@ def random_fraction() -> float:
 async def main() -> int:
     """Follows every configured venue until told to stop."""
     config = Config.from_env()
-    feeds: list[BinanceFeed] = []
+    for name, venue in config.pitwire.venues.items():
+        if venue.exchange not in FEEDS:
+            raise ConfigError(
+                where=f"venues.{name}.exchange", what=f"{venue.exchange}: no feed; there are {', '.join(FEEDS)}"
+            )
+    feeds: list[Feed] = []
     try:
         async with Service("market-data", config.service, config_hash=config.pitwire.config_hash) as service:
             metrics = Metrics(service.registry)
@@ -43,9 +56,8 @@ async def main() -> int:
                     divergence_max=float(venue.divergence_max_percent) / 100,
                     doubt_after_ns=venue.doubt_after_ms * NS_PER_MS,
                 )
-                feed = BinanceFeed(name, venue, service.clock, random_fraction)
-                feeds.append(feed)
-                venues.append(VenueHandlers(core, feed, service, metrics, service.tracing, ready_changed))
+                feeds.append(FEEDS[venue.exchange](name, venue, service.clock, random_fraction))
+                venues.append(VenueHandlers(core, feeds[-1], service, metrics, service.tracing, ready_changed))
             for (name, intervals), handlers, feed in zip(config.intervals.items(), venues, feeds, strict=True):
                 await handlers.publish_instruments()
                 await handlers.resume(intervals)

@@ -28,6 +28,10 @@ def record_venue(config: Path, venue: str, folder: Path, seconds: float) -> Repl
     settings = load_config(config).venues.get(venue)
     if settings is None:
         raise UsageError(f"{venue}: no such venue in {config}")
+    if settings.exchange != "binance":
+        raise UsageError(
+            f"{venue}: only frames that are as Binance sends them can be recorded, not {settings.exchange}'s"
+        )
     settings = settings.model_copy(update={"books": settings.instruments})
     return asyncio.run(_record(venue, settings, folder, seconds))
 

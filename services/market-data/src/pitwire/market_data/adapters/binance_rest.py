@@ -33,8 +33,8 @@ class VenueRefusal(VenueTrouble):
 class BinanceRest:
     """GET under one base address. One request at a time: a limit that was hit holds back all that follow."""
 
-    def __init__(self, base: str, fraction: Callable[[], float]) -> None:
-        self._base = base.rstrip("/") + "/api/v3/"
+    def __init__(self, base: str, fraction: Callable[[], float], path: str = "/api/v3/") -> None:
+        self._base = base.rstrip("/") + path
         self._fraction = fraction
         self._lock = asyncio.Lock()
         self._session: aiohttp.ClientSession | None = None

@@ -147,6 +147,8 @@ class StreamedBook:
     def __init__(self, depth: int = LEVELS_MAX) -> None:
         self.book: Final = Book(levels_max=depth)
         self.is_synced = False
+        self.forgotten: tuple[list[str], list[str]] = [], []
+        """Bids and asks that the last diff pushed beyond the depth: the venue tells no more of them."""
         self._depth = depth
 
     def on_snapshot(self, bids: Levels, asks: Levels, checksum: int | None = None) -> Outcome:
@@ -165,8 +167,7 @@ class StreamedBook:
             self.book.apply(bids, asks)
         except BookFault:
             return self.on_gap()
-        self.book.bids.cut(self._depth)
-        self.book.asks.cut(self._depth)
+        self.forgotten = self.book.bids.cut(self._depth), self.book.asks.cut(self._depth)
         return self._judge(checksum, Outcome.APPLIED)
 
     def on_gap(self) -> Outcome:
