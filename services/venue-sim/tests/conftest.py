@@ -70,6 +70,9 @@ class FakePublisher:
     def book_changed(self, symbol: str) -> None:
         self.books.append(symbol)
 
+    def hears(self, account_id: str) -> bool:
+        return bool(account_id)
+
     def account_changed(self, account_id: str, events: list[dict[str, object]]) -> None:
         self.events += [(account_id, event) for event in events]
 

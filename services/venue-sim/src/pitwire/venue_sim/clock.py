@@ -8,7 +8,7 @@ KEY_LENGTH = 64
 
 def wall_ms() -> int:
     """Milliseconds since the epoch by the machine's clock: server time, signatures and rate limits."""
-    return wall_ns() // 1_000_000
+    return time.time_ns() // 1_000_000
 
 
 def wall_ns() -> int:

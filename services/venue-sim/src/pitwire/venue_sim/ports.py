@@ -28,6 +28,10 @@ class Publisher(Protocol):
         """A client's order changed what the book shows."""
         ...
 
+    def hears(self, account_id: str) -> bool:
+        """Does anybody listen to the account's user data events?"""
+        ...
+
     def account_changed(self, account_id: str, events: list[dict[str, object]]) -> None:
         """User data events of one account, in order."""
         ...

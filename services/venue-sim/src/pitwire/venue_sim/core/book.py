@@ -141,8 +141,13 @@ class Book:
     # ------------------------------------------------------------------------------------------------------- views
     def best(self, side: Side) -> tuple[Decimal, Decimal] | None:
         """(price, quantity) at the top of one side, or None when it is empty."""
-        levels = self.depth(side, 1)
-        return levels[0] if levels else None
+        users, market = self._users[side], self._market[side].top()
+        if not users:
+            return market
+        price = users[0][2].limit_price
+        if market is not None and is_worse(side.opposite, price, market[0]):
+            return market
+        return self.depth(side, 1)[0]
 
     def depth(self, side: Side, limit: int) -> Ladder:
         """The best `limit` levels of one side, market and users together."""

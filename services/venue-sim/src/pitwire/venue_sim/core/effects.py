@@ -60,7 +60,7 @@ class Effects:
     def take_balances(self) -> list[BalanceChange]:
         """Every balance that changed, once, in account order of the reports; call it when the operation is complete."""
         changes: list[BalanceChange] = []
-        for account_id in dict.fromkeys(report.order.account_id for report in self.reports):
+        for account_id in {report.order.account_id: None for report in self.reports}:
             account = self._state.accounts[account_id]
             account.updated_ms = self.now_ms
             changes.extend((account_id, *change) for change in account.take_touched())

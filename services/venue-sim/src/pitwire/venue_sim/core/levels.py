@@ -61,6 +61,11 @@ class Levels:
         """The best levels."""
         return list(islice(self.items(), limit))
 
+    def top(self) -> tuple[Decimal, Decimal] | None:
+        """The best price and its quantity, None when nothing stands."""
+        return next(iter(self.items()), None)
+
     def best(self) -> Decimal | None:
         """The best price, None when nothing stands."""
-        return next((price for price, _ in self.items()), None)
+        top = self.top()
+        return None if top is None else top[0]

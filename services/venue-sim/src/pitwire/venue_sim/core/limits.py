@@ -165,7 +165,10 @@ class RateLimiter:
         return counts.ten_seconds.roll(now_ms).count, counts.day.roll(now_ms).count
 
     def _counts(self, account_id: str) -> _OrderCounts:
-        return self._orders.setdefault(account_id, _OrderCounts())
+        counts = self._orders.get(account_id)
+        if counts is None:
+            counts = self._orders[account_id] = _OrderCounts()
+        return counts
 
 
 def _banned(until_ms: int) -> VenueError:

@@ -130,8 +130,3 @@ class RecordedBook(Book):
                 matches.append(Match(maker, maker.limit_price, part))
                 left -= part
         return matches
-
-    def market_top(self, side: Side) -> tuple[Decimal, Decimal] | None:
-        """The market's own best price and what is left of it."""
-        best = self._market[side].best()
-        return None if best is None else (best, self._market[side].get(best))

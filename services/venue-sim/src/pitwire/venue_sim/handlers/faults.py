@@ -140,6 +140,8 @@ class Faults:
         """The fault of the next trading answer, used up by asking."""
         if self.answers:
             return self.answers.popleft()
+        if not self._chances:
+            return None
         for fault in AnswerFault:
             if self._by_chance(fault):
                 return self._chances[fault].planned

@@ -117,6 +117,10 @@ class Feeds:
         drop("graceful", "all")
 
     # --------------------------------------------------------------------------------------------------- publishing
+    def hears(self, account_id: str) -> bool:
+        """Does anybody listen to the account's user data events?"""
+        return bool(self._users.get(account_id)) or any(key in self._streams for key in self.listen_keys(account_id))
+
     def account_changed(self, account_id: str, events: list[Json]) -> None:
         """User data events of one account, in order."""
         listeners = self._users.get(account_id)

@@ -3,6 +3,7 @@
 import re
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import TypeVar
 
 from pitwire.venue_sim.core.errors import VenueError
@@ -14,6 +15,9 @@ INTEGER = re.compile(r"[0-9]{1,18}")
 INTEGER_RANGE = "^[0-9]{1,20}$"
 CLIENT_ID = re.compile(r"[a-zA-Z0-9\-_]{1,36}")
 CLIENT_ID_RANGE = "^[a-zA-Z0-9-_]{1,36}$"
+AMOUNTS_MAX = 100_000
+"""Texts of amounts whose meaning is remembered: clients send the same prices and quantities again and again."""
+TOO_PRECISE = Decimal("NaN")
 SECURITY_NAMES = frozenset({"apiKey", "signature", "timestamp", "recvWindow", "returnRateLimits"})
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -36,6 +40,14 @@ def illegal(name: str, legal_range: str) -> VenueError:
     return VenueError(-1100, f"Illegal characters found in parameter '{name}'; legal range is '{legal_range}'.")
 
 
+@lru_cache(maxsize=AMOUNTS_MAX)
+def _amount(text: str) -> Decimal | None:
+    """The amount of a text; None where it is none, not a number where it has too many decimals."""
+    if DECIMAL.fullmatch(text) is None:
+        return None
+    return Decimal(text) if len(text.partition(".")[2].rstrip("0")) <= DECIMALS else TOO_PRECISE
+
+
 class Params:
     """The parameters of one request; it remembers which were read."""
 
@@ -49,10 +61,12 @@ class Params:
         Raises:
             VenueError: -1105 when it is there but empty.
         """
-        self._read.add(name)
         value = self.values.get(name)
-        if value is not None and not value:
+        if value is None:
+            return None
+        if not value:
             raise VenueError(-1105, f"Parameter '{name}' was empty.")
+        self._read.add(name)
         return value
 
     def required(self, name: str) -> str:
@@ -67,11 +81,12 @@ class Params:
         value = self.text(name)
         if value is None:
             return None
-        if DECIMAL.fullmatch(value) is None:
+        amount = _amount(value)
+        if amount is None:
             raise illegal(name, DECIMAL_RANGE)
-        if len(value.partition(".")[2].rstrip("0")) > DECIMALS:
+        if amount.is_nan():
             raise VenueError(-1111, f"Parameter '{name}' has too much precision.")
-        return Decimal(value)
+        return amount
 
     def integer(self, name: str) -> int | None:
         """An optional whole number."""

@@ -5,15 +5,23 @@ import hmac
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from typing import Protocol
+from hashlib import sha256
+from typing import TYPE_CHECKING, Protocol
 
 from pitwire.venue_sim.core.errors import VenueError
 from pitwire.venue_sim.handlers.params import INTEGER, missing
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
 
 RECV_WINDOW_MS = 5000
 RECV_WINDOW_MS_MAX = 60_000
 AHEAD_MS_MAX = 1000
 SECRETS_MAX = 1000
+BLOCK_BYTES = 64
+"""Block of SHA-256."""
+WINDOWS_MAX = 1000
+"""Texts of receive windows whose meaning is remembered."""
 MICROSECONDS_FROM = 10**14
 """A timestamp this large is in microseconds."""
 
@@ -73,9 +81,11 @@ def check_signature(key: Key, payload: str, signature: str) -> None:
     A shared secret signs with HMAC-SHA256, in hex of either case; a pair signs as its kind does, in base64.
     """
     if key.public_key is None:
-        mac = _keyed(key.secret).copy()
-        mac.update(payload.encode())
-        is_right = hmac.compare_digest(mac.hexdigest().encode(), signature.lower().encode())
+        keyed_inner, keyed_outer = _keyed(key.secret)
+        inner, outer = keyed_inner.copy(), keyed_outer.copy()
+        inner.update(payload.encode())
+        outer.update(inner.digest())
+        is_right = hmac.compare_digest(outer.hexdigest().encode(), signature.lower().encode())
     else:
         try:
             is_right = key.public_key.accepts(payload.encode(), base64.b64decode(signature, validate=True))
@@ -86,9 +96,11 @@ def check_signature(key: Key, payload: str, signature: str) -> None:
 
 
 @lru_cache(maxsize=SECRETS_MAX)
-def _keyed(secret: str) -> hmac.HMAC:
-    """The HMAC of a secret before any payload: half of the work, and the same for every request."""
-    return hmac.new(secret.encode(), digestmod="sha256")
+def _keyed(secret: str) -> "tuple[Hash, Hash]":
+    """The two hashes of HMAC-SHA256 (RFC 2104) after the key: half of the work, and the same for every request."""
+    key = secret.encode()
+    block = (key if len(key) <= BLOCK_BYTES else sha256(key).digest()).ljust(BLOCK_BYTES, b"\0")
+    return sha256(bytes(byte ^ 0x36 for byte in block)), sha256(bytes(byte ^ 0x5C for byte in block))
 
 
 def check_time(timestamp: str | None, recv_window: str | None, *, now_ms: int) -> None:
@@ -98,15 +110,19 @@ def check_time(timestamp: str | None, recv_window: str | None, *, now_ms: int) -
     sent_ms = int(timestamp)
     if sent_ms >= MICROSECONDS_FROM:
         sent_ms //= 1000
-    window = Decimal(RECV_WINDOW_MS)
-    if recv_window:
-        try:
-            window = Decimal(recv_window)
-        except InvalidOperation:
-            raise VenueError(-1130, "Data sent for parameter 'recvWindow' is not valid.") from None
-    if not window.is_finite() or not 0 <= window <= RECV_WINDOW_MS_MAX:
-        raise VenueError(-1131, f"recvWindow must be less than {RECV_WINDOW_MS_MAX}.")
+    window = _window(recv_window) if recv_window else RECV_WINDOW_MS
     if sent_ms >= now_ms + AHEAD_MS_MAX:
         raise VenueError(-1021, "Timestamp for this request was 1000ms ahead of the server's time.")
     if now_ms - sent_ms > window:
         raise VenueError(-1021, "Timestamp for this request is outside of the recvWindow.")
+
+
+@lru_cache(maxsize=WINDOWS_MAX)
+def _window(text: str) -> Decimal:
+    try:
+        window = Decimal(text)
+    except InvalidOperation:
+        raise VenueError(-1130, "Data sent for parameter 'recvWindow' is not valid.") from None
+    if not window.is_finite() or not 0 <= window <= RECV_WINDOW_MS_MAX:
+        raise VenueError(-1131, f"recvWindow must be less than {RECV_WINDOW_MS_MAX}.")
+    return window

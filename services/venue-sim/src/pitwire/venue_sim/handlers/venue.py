@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
 
-from pitwire.venue_sim.core.effects import Effects
+from pitwire.venue_sim.core.effects import BalanceChange, Effects
 from pitwire.venue_sim.core.errors import INSUFFICIENT_BALANCE, VenueError, no_such_order, order_rejected
 from pitwire.venue_sim.core.exchange import Exchange
 from pitwire.venue_sim.core.limits import RateLimiter
@@ -16,7 +16,7 @@ from pitwire.venue_sim.core.types import ExecType, NewOrder, Order, OrderList, O
 from pitwire.venue_sim.handlers.faults import Faults
 from pitwire.venue_sim.handlers.listen_keys import ListenKeys
 from pitwire.venue_sim.handlers.security import Keyring
-from pitwire.venue_sim.handlers.shapes import Json, account_position, balance_update, execution_report, list_status
+from pitwire.venue_sim.handlers.shapes import account_position, balance_update, execution_report, list_status
 from pitwire.venue_sim.ports import EventLog, MarketTime, Publisher
 
 
@@ -175,26 +175,34 @@ class Venue:
             return
         balances = effects.take_balances()
         self.log.append(effect_records(effects, balances))
-        events: dict[str, list[Json]] = {}
-        symbols: dict[str, None] = {}
-        for report in effects.reports:
-            account_id = report.order.account_id
-            symbols[report.order.symbol] = None
-            events.setdefault(account_id, []).append(execution_report(report))
-            self.counters.trades += report.exec_type is ExecType.TRADE
-            self.counters.cancels += report.exec_type is ExecType.CANCELED
-            if report.status is OrderStatus.FILLED:
-                self.limiter.count_orders(account_id, -1, now_ms=self.wall_ms())
-        for order_list, is_done in effects.lists:
-            legs = self.exchange.list_orders(order_list)
-            event = list_status(order_list, legs, is_done=is_done, ts_ms=effects.now_ms)
-            events[order_list.account_id].append(event)
-        for account_id, account_events in events.items():
-            changed = [change for change in balances if change[0] == account_id]
-            if changed:
-                account_events.append(account_position(changed, effects.now_ms))
-            self.publisher.account_changed(account_id, account_events)
+        self._count(effects)
+        self._tell_owners(effects, balances)
         if not by_market:
             self.exchange.revision += 1
-            for symbol in symbols:
+            for symbol in {report.order.symbol: None for report in effects.reports}:
                 self.publisher.book_changed(symbol)
+
+    def _count(self, effects: Effects) -> None:
+        counters = self.counters
+        for report in effects.reports:
+            if report.exec_type is ExecType.TRADE:
+                counters.trades += 1
+                if report.status is OrderStatus.FILLED:
+                    self.limiter.count_orders(report.order.account_id, -1, now_ms=self.wall_ms())
+            elif report.exec_type is ExecType.CANCELED:
+                counters.cancels += 1
+
+    def _tell_owners(self, effects: Effects, balances: list[BalanceChange]) -> None:
+        """The user data events of every account concerned that somebody listens to."""
+        for account_id in {report.order.account_id: None for report in effects.reports}:
+            if not self.publisher.hears(account_id):
+                continue
+            events = [execution_report(report) for report in effects.reports if report.order.account_id == account_id]
+            for order_list, is_done in effects.lists:
+                if order_list.account_id == account_id:
+                    legs = self.exchange.list_orders(order_list)
+                    events.append(list_status(order_list, legs, is_done=is_done, ts_ms=effects.now_ms))
+            changed = [change for change in balances if change[0] == account_id]
+            if changed:
+                events.append(account_position(changed, effects.now_ms))
+            self.publisher.account_changed(account_id, events)

@@ -45,6 +45,7 @@ class WsApiSession:
         self._subscriptions: dict[int, str] = {}
         self._next_subscription = 0
         self._connected_ms = venue.wall_ms()
+        self._limits = venue.limiter.limits.describe()
         self._key: Key | None = None
         self._authorized_ms: int | None = None
         self._own: dict[str, Callable[[Texts, Texts], object]] = {
@@ -172,12 +173,12 @@ class WsApiSession:
     def _rate_limits(self, account_id: str) -> list[dict[str, object]]:
         now_ms = self._venue.wall_ms()
         limiter = self._venue.limiter
-        rules = limiter.limits.describe()
-        weight = rules[0] | {"count": limiter.used_weight(self._address, now_ms=now_ms)}
+        rules = self._limits
+        weight = {**rules[0], "count": limiter.used_weight(self._address, now_ms=now_ms)}
         if not account_id:
             return [weight]
         ten_seconds, day = limiter.order_counts(account_id, now_ms=now_ms)
-        return [rules[1] | {"count": ten_seconds}, rules[2] | {"count": day}, weight]
+        return [{**rules[1], "count": ten_seconds}, {**rules[2], "count": day}, weight]
 
     def on_close(self) -> None:
         """The client is gone."""
@@ -211,15 +212,21 @@ def _texts(request: dict[str, Any], message: str) -> tuple[dict[str, str], dict[
     params = request.get("params") or {}
     if not isinstance(params, dict):
         raise VenueError(-1135, "Invalid JSON Request")
-    if any(isinstance(value, float) for value in params.values()):
-        params = json.loads(message, parse_float=_Digits)["params"]
+    texts: dict[str, str] = {}
+    for name, value in params.items():
+        if type(value) is str:
+            texts[name] = value
+        elif isinstance(value, float):
+            return _texts_of_numbers(json.loads(message, parse_float=_Digits)["params"])
+        elif value is not None:
+            texts[name] = _text(value)
+    return texts, texts
+
+
+def _texts_of_numbers(params: dict[str, Any]) -> tuple[dict[str, str], dict[str, str]]:
     texts = {name: _text(value) for name, value in params.items() if value is not None}
-    values = {
-        name: _plain(value) if isinstance(value, _Digits) else texts[name]
-        for name, value in params.items()
-        if value is not None
-    }
-    return values, texts
+    plain = {name: _plain(value) for name, value in params.items() if isinstance(value, _Digits)}
+    return texts | plain, texts
 
 
 class _Digits(str):
@@ -245,5 +252,9 @@ def _text(value: object) -> str:
 
 
 def _payload(texts: dict[str, str]) -> str:
-    pairs = sorted((name, value) for name, value in texts.items() if name != "signature")
+    names = [name for name in sorted(texts) if name != "signature"]
+    payload = "&".join([f"{name}={texts[name]}" for name in names])
+    if payload.isascii():
+        return payload
+    pairs = ((name, texts[name]) for name in names)
     return "&".join(f"{name}={value if value.isascii() else quote(value, safe='')}" for name, value in pairs)
