@@ -324,6 +324,7 @@ EXPIRE_MAKER | FILLED            | EXPIRED_IN_MATCH  | 1
 EXPIRE_TAKER | EXPIRED_IN_MATCH  | NEW               | 0
 EXPIRE_BOTH  | EXPIRED_IN_MATCH  | EXPIRED_IN_MATCH  | 0
 DECREMENT    | EXPIRED_IN_MATCH  | EXPIRED_IN_MATCH  | 0
+TRANSFER     | EXPIRED_IN_MATCH  | EXPIRED_IN_MATCH  | 0
 """
 
 
@@ -350,6 +351,17 @@ def test_decrement_takes_the_smaller_quantity_from_both(bench: Any) -> None:
     assert (taker.status, taker.prevented_quantity, taker.cum_quantity) == ("FILLED", 1, 2)
     assert bench.balances()["BTC"][1] == 0
     assert bench.balances()["USDT"][1] == 0
+
+
+@pytest.mark.parametrize(("makers", "effective"), [("TRANSFER", "TRANSFER"), ("EXPIRE_MAKER", "DECREMENT")])
+def test_a_transfer_within_one_account_is_a_decrement_and_both_have_to_ask_for_it(
+    bench: Any, makers: str, effective: str
+) -> None:
+    maker, _ = bench.place(f"SELL LIMIT 1 @ 100.05 stp={makers}")
+    taker, _ = bench.place("BUY LIMIT 3 @ 100.10 stp=TRANSFER")
+    assert (maker.status, maker.prevented_quantity) == ("EXPIRED_IN_MATCH", 1)
+    assert (taker.status, taker.prevented_quantity, taker.cum_quantity) == ("FILLED", 1, 2)
+    assert [prevented.stp_mode for prevented in bench.exchange.prevented] == [effective]
 
 
 def test_a_market_order_past_its_own_orders_holds_what_it_needs(bench: Any) -> None:

@@ -30,6 +30,7 @@ FORMS = [
     "LIMIT {q} @ {p} FOK stp=EXPIRE_MAKER",
     "LIMIT {q} @ {p} GTC stp=EXPIRE_BOTH",
     "LIMIT {q} @ {p} GTC stp=DECREMENT",
+    "LIMIT {q} @ {p} GTC stp=TRANSFER",
     "LIMIT {q} @ {p} GTC iceberg=0.1",
     "LIMIT_MAKER {q} @ {p}",
     "STOP_LOSS {q} stop={p}",

@@ -16,6 +16,7 @@ from pitwire.venue_sim.core.types import (
 from pitwire.venue_sim.core.units import ZERO
 
 REASON_OCO = "OCO_TRIGGER"
+DECREMENTING = frozenset({"DECREMENT", "TRANSFER"})
 _EXEC_TYPES = {
     OrderStatus.CANCELED: ExecType.CANCELED,
     OrderStatus.EXPIRED: ExecType.EXPIRED,
@@ -110,7 +111,7 @@ def prevent_trade(state: State, taker: Order, maker: Order, price: Decimal, effe
         ended = [taker]
     elif taker.stp_mode == "EXPIRE_MAKER":
         ended = [maker]
-    elif taker.stp_mode == "DECREMENT":
+    elif taker.stp_mode in DECREMENTING:
         for order in (maker, taker):
             _take_away(state, order, quantity)
         ended = [order for order in (maker, taker) if order.leaves_quantity == 0]
@@ -145,7 +146,8 @@ def _note_prevented(
         maker_order_id=maker.venue_order_id,
         price=price,
         quantity=quantity,
-        stp_mode=taker.stp_mode,
+        # A transfer needs both orders to ask for it; within one account it is a decrement by another name.
+        stp_mode="DECREMENT" if taker.stp_mode == "TRANSFER" != maker.stp_mode else taker.stp_mode,
         ts_ms=effects.now_ms,
     )
     state.prevented.append(prevented)

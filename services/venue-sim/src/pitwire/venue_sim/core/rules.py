@@ -150,7 +150,14 @@ def describe(rules: SymbolRules, *, is_halted: bool = False) -> dict[str, object
         "permissions": [],
         "permissionSets": [["SPOT"]],
         "defaultSelfTradePreventionMode": DEFAULT_STP_MODE,
-        "allowedSelfTradePreventionModes": ["NONE", "EXPIRE_TAKER", "EXPIRE_MAKER", "EXPIRE_BOTH", "DECREMENT"],
+        "allowedSelfTradePreventionModes": [
+            "NONE",
+            "EXPIRE_TAKER",
+            "EXPIRE_MAKER",
+            "EXPIRE_BOTH",
+            "DECREMENT",
+            "TRANSFER",
+        ],
     }
 
 
