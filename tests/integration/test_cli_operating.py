@@ -315,3 +315,14 @@ def test_candles_of_the_past_are_fetched_into_the_database_and_only_once(run: Ru
     assert found["stored"] + found["there"] >= 99
     code, again = run.pitwire("history", "fetch", BTC, "--since", since, "--until", found["to"])
     assert (code, again["stored"]) == (0, 0)
+
+
+def test_the_run_stands_beside_the_backtest_of_its_candles(run: Run) -> None:
+    """Operators have traded and halted here, so not every decision has its counterpart; most have."""
+    code, found = run.pitwire("compare")
+    assert code == 0, found
+    whole = found["summary"]
+    assert whole["both"] >= 2
+    assert whole["mean_worse_bps"] is not None
+    assert len(found["orders"]) == whole["both"] + whole["only_live"] + whole["only_backtest"]
+    assert all(order["why"] for order in found["orders"])

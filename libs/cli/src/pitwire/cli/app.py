@@ -26,7 +26,7 @@ for panel in (
     (look.status, look.positions, look.orders, look.fills, look.pnl, look.strategies, look.limits, look.why),
     (operate.order, operate.cancel, operate.flatten, operate.pause, operate.capital),
     (operate.halt, operate.resume, operate.reconcile),
-    (research.backtest, research.sweep),
+    (research.backtest, research.sweep, research.compare),
     (recordings.record, recordings.replay),
     (tools.verify, tools.logs, tools.doctor, tools.docs),
 ):

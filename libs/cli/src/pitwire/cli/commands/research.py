@@ -1,4 +1,4 @@
-"""Commands of research: backtest, sweep."""
+"""Commands of research: backtest, sweep, compare."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pitwire.cli.commands.options import ConfigOption, DataDirOption, OutputOption
+from pitwire.cli.commands.options import AccountOption, ConfigOption, DataDirOption, OutputOption
 from pitwire.cli.output import Format, Reply, finish
 
 
@@ -119,5 +119,29 @@ def sweep(
         asked = Asked((strategy,), tuple(data), tuple(param or ()), capital, fills, None, config)
         count, on_bus = workers_of(workers)
         return run_sweep(asked, Space(tuple(grid), random, seed, by, results, count, data_dir if on_bus else None))
+
+    finish(work, output)
+
+
+def compare(
+    *,
+    account: AccountOption = "main",
+    spread_bps: Annotated[str, typer.Option(help="Assumed spread: a taker pays half.")] = "0",
+    slippage_bps: Annotated[str, typer.Option(help="Assumed: a taker's price is worse by so much.")] = "0",
+    fees_bps: Annotated[str | None, typer.Option(help="Assumed fee; default: the venue's own.")] = None,
+    data_dir: DataDirOption = Path(".pitwire"),
+    output: OutputOption = Format.TEXT,
+) -> None:
+    """Set the orders of the running system beside a backtest of the candles it saw, and explain each difference.
+
+    In time (from the close that was decided on to the first fill), price and fee; and what only one of the two did.
+    """
+
+    def work() -> Reply:
+        from pitwire.cli.views.compared import compare_running
+
+        assumed = {"spread_bps": spread_bps, "slippage_bps": slippage_bps}
+        fees = {} if fees_bps is None else {"taker_bps": fees_bps, "maker_bps": fees_bps}
+        return compare_running(data_dir, account, assumed | fees)
 
     finish(work, output)

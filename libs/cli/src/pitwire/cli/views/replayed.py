@@ -52,19 +52,41 @@ def replay_journal(data_dir: Path) -> Reply:
     return asyncio.run(ask())
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What the bus holds of a run, by the sequences of each stream; `upto` is as far as deliveries are surely there."""
+
+    journal: dict[int, Record]
+    candles: dict[int, Record]
+    deliveries: tuple[Deliveries, ...]
+    instruments: dict[str, Instrument]
+    upto: int
+
+
+async def kept(bus: Bus) -> Kept:
+    """Everything that is there now."""
+    journal = await _records(bus, topology.OMS.name, topology.OMS.subjects)
+    upto = max(journal, default=0)
+    await asyncio.sleep(SETTLE_S)
+    delivered = await _records(bus, topology.DELIVERED.name, topology.DELIVERED.subjects)
+    later = await _records(bus, topology.OMS.name, topology.OMS.subjects, after=upto)
+    definitions = await bus.last_of_each(topology.INSTRUMENTS.name, subjects.pattern(subjects.INSTRUMENT))
+    found = [codec.decode(Instrument, each.data, subject=each.subject) for each in definitions]
+    return Kept(
+        {**journal, **later},
+        await _records(bus, topology.CANDLES.name, topology.CANDLES.subjects),
+        tuple(codec.decode(Deliveries, record.data, subject=record.subject) for record in delivered.values()),
+        {each.instrument_id: each for each in found},
+        upto,
+    )
+
+
 async def repeat_strategies(bus: Bus, config: PitwireConfig, folders: tuple[Path, ...]) -> Strategies:
     """Every intent that the gate has decided by now, made again by the strategies."""
-    journal = await _records(bus, topology.OMS.name, topology.OMS.subjects)
-    await asyncio.sleep(SETTLE_S)
-    messages = [
-        codec.decode(Deliveries, record.data, subject=record.subject)
-        for record in (await _records(bus, topology.DELIVERED.name, topology.DELIVERED.subjects)).values()
-    ]
-    later = await _records(bus, topology.OMS.name, topology.OMS.subjects, after=max(journal, default=0))
-    candles = await _records(bus, topology.CANDLES.name, topology.CANDLES.subjects)
-    repeater = StrategyRepeater(config, folders, {**journal, **later}, candles)
-    await asyncio.to_thread(repeater.feed, messages)
-    return Strategies(repeater.decided(upto=max(journal, default=0)), tuple(repeater.incomplete))
+    found = await kept(bus)
+    repeater = StrategyRepeater(config, folders, found.journal, found.candles)
+    await asyncio.to_thread(repeater.feed, found.deliveries)
+    return Strategies(repeater.decided(upto=found.upto), tuple(repeater.incomplete))
 
 
 async def _records(bus: Bus, stream: str, filters: tuple[str, ...], *, after: int = 0) -> dict[int, Record]:
