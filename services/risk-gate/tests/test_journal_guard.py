@@ -15,7 +15,7 @@ from pitwire.common.enums import CancelPolicy, CommandVerb, DenialCode, TradingS
 from pitwire.common.errors import BusUnavailable
 from pitwire.common.halts import restored_halt
 from pitwire.common.schemas.control import Heartbeat
-from pitwire.common.schemas.ledger import Denied, IncarnationStarted
+from pitwire.common.schemas.ledger import Denied, IncarnationStarted, Resume
 from pitwire.common.snapshots import Loss, SnapshotStore
 from pitwire.risk_gate.handlers import journal_guard
 from pitwire.risk_gate.handlers.account_gate import QUIET_NS
@@ -228,20 +228,27 @@ async def test_a_snapshot_of_the_lost_life_is_no_second_loss(world: World) -> No
         assert len(incarnations(world)) == 2
 
 
-async def test_a_journal_that_was_put_back_begins_a_new_incarnation_once(world: World) -> None:
+@pytest.mark.parametrize("is_resumed", [False, True], ids=["still halted", "resumed before this gate started"])
+async def test_a_journal_that_was_put_back_begins_a_new_incarnation_once(world: World, is_resumed: bool) -> None:
     """What came after the last row is known to nobody: no id of it may be made again."""
     first = await world.desk()
     await first.shell.kill()
     end = len(world.server.log_of("OMS").records)
     halt = restored_halt(end, ts_ns=1)
-    await world.hands.bus.append(subjects.halt("operator"), codec.encode(halt), codec.headers_for(halt))
+    await world.hands.bus.append(subjects.halt(halt.source), codec.encode(halt), codec.headers_for(halt))
+    if is_resumed:
+        resume = Resume(
+            resume_id="r1", cleared=(halt.halt_id,), command_id="c1", operator="ops", reason="by another gate", ts_ns=2
+        )
+        await world.hands.bus.append(subjects.RESUME, codec.encode(resume), codec.headers_for(resume))
     for name in ("1", "2"):
         desk = await world.desk(name)
         await desk.shell.kill()
         assert len(incarnations(world)) == 2
     newest = world.desks[-1].gate.state
     assert newest.lost_sequence == end
-    assert halt.halt_id in newest.halts.active
+    assert (halt.halt_id in newest.halts.active) is not is_resumed
+    assert f"lost-{end}-{incarnations(world)[0].incarnation}" in newest.halts.active
 
 
 async def test_a_journal_that_is_gone_altogether_begins_with_a_halt(world: World) -> None:

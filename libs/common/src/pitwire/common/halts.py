@@ -18,6 +18,8 @@ HALTS_MAX: Final = 1_000
 
 OVERFLOW_ID: Final = "halts-overflow"
 RESTORED: Final = "restored-"
+RESTORED_BY: Final = "restore"
+"""Whose halt it is: on this subject nobody else writes."""
 
 
 def undecodable_halt(sequence: int, *, source: str = "unreadable", ts_ns: int = 0) -> Halt:
@@ -37,13 +39,13 @@ def restored_halt(end: int, *, ts_ns: int) -> Halt:
         halt_id=f"{RESTORED}{end}",
         scope=HaltScope.ALL,
         reason=f"records up to {end} were put back from PostgreSQL; what came after them is lost",
-        source="restore",
+        source=RESTORED_BY,
         ts_ns=ts_ns,
     )
 
 
 def restored_end(halts: Iterable[Halt]) -> int:
-    """The newest end to which the journal was restored, by the halts that hold; 0 = it was not."""
+    """The newest end to which the journal was restored, by these halts; 0 = it was not."""
     ends = (halt.halt_id.removeprefix(RESTORED) for halt in halts if halt.halt_id.startswith(RESTORED))
     return max((int(end) for end in ends if end.isdecimal()), default=0)
 

@@ -15,7 +15,7 @@ from pitwire.common.bus.port import Record
 from pitwire.common.clock import random_token
 from pitwire.common.enums import AlertSeverity, CancelPolicy, HaltScope, TradingState
 from pitwire.common.errors import BusUnavailable, DecodeError, PitwireError
-from pitwire.common.halts import restored_end
+from pitwire.common.halts import RESTORED_BY, restored_end
 from pitwire.common.schemas.base import Message
 from pitwire.common.schemas.control import Heartbeat
 from pitwire.common.schemas.ledger import Halt, IncarnationStarted
@@ -146,13 +146,24 @@ async def find_loss(gate: AccountGate) -> Loss | None:
         for name in SNAPSHOT_WRITERS
     ]
     gate.advance()
-    if end := restored_end(gate.state.halts.active.values()):
+    if end := await _restored_end(service):
         found.append(Loss(end, f"the journal was restored up to {end}"))
     if losses := [loss for loss in found if loss is not None and not _is_dealt_with(gate, loss)]:
         return max(losses, key=lambda loss: loss.known)
     if await _commands_are_lost(gate):
         return Loss(last, f"commands end before {_control(gate)}, which was read")
     return None
+
+
+async def _restored_end(service: Shell) -> int:
+    """Asked of the journal: the halt of a restoring may be resumed before a gate starts that has not begun anew."""
+    while True:
+        try:
+            record = await service.bus.last(topology.OMS.name, subjects.halt(RESTORED_BY))
+        except BusUnavailable:
+            await asyncio.sleep(BUS_RETRY_S)
+            continue
+        return restored_end([codec.decode(Halt, record.data, subject=record.subject)]) if record else 0
 
 
 def _is_dealt_with(gate: AccountGate, lost: Loss) -> bool:
