@@ -23,6 +23,7 @@ CLIENTS = {
     "ccxt": "ccxt==4.5.90",
     "python_binance": "python-binance==1.0.37",
     "binance_sdk_spot": "binance-sdk-spot==13.2.0",
+    "binance_connector": "binance-connector==3.13.0",
 }
 INSTALL_S = 240
 SESSION_S = 90
