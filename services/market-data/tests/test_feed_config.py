@@ -42,10 +42,3 @@ def test_a_strategy_on_an_instrument_that_is_not_followed_is_named() -> None:
     """S-53: symbols of strategies were never checked against those of the system."""
     with pytest.raises(ConfigError, match=r"strategies\.one\.instruments: XRP-USDT\.sim is not followed"):
         intervals_of(config(instruments=["XRP-USDT.sim"]))
-
-
-def test_a_venue_whose_market_data_cannot_be_had_is_named() -> None:
-    given = config().model_dump()
-    given["venues"]["sim"] = {"kind": "ccxt", "exchange": "kraken", "instruments": ["BTC-USDT"]}
-    with pytest.raises(ConfigError, match=r"venues\.sim\.exchange: market data of kraken"):
-        intervals_of(PitwireConfig.model_validate(given))

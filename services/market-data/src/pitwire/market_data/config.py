@@ -49,12 +49,6 @@ def intervals_of(config: PitwireConfig) -> dict[str, dict[str, tuple[str, ...]]]
         name: {instrument_id(symbol, name): [BASE_INTERVAL] for symbol in venue.instruments}
         for name, venue in config.venues.items()
     }
-    for name, venue in config.venues.items():
-        if not venue.ws:
-            what = (
-                f"market data of {venue.exchange} cannot be had yet: prices come from venues that speak Binance's API"
-            )
-            raise ConfigError(where=f"venues.{name}.exchange", what=what)
     wanted = {instrument: intervals for venue in found.values() for instrument, intervals in venue.items()}
     for name, strategy in config.strategies.items():
         try:
