@@ -9,6 +9,7 @@ import pytest
 
 from pitwire.common.enums import DataQuality, Side, VenueState
 from pitwire.common.schemas.market import Candle
+from pitwire.market_data.core.depth import Diff, Snapshot
 from pitwire.market_data.core.feed import FeedCore
 from pitwire.market_data.core.quality import ClockOffset, Divergence, Doubts, Flag
 from pitwire.market_data.core.ticks import Bar, QuoteTick, TimeTick, TradeTick
@@ -162,3 +163,66 @@ def bar(minute: int) -> Bar:
         trade_count=1,
         ts_event_ns=START + (minute + 1) * MINUTE - 1,
     )
+
+
+@pytest.mark.parametrize("ahead", [50 * MINUTE, 120 * MINUTE])
+@pytest.mark.parametrize("kind", ["time", "bar", "trade", "diff"])
+def test_a_stamp_from_the_future_moves_no_clock_and_makes_no_other_late(kind: str, ahead: int) -> None:
+    """A market clock never goes back: everything after it would be late, and the day of the limits would roll."""
+    core = feed(skew_max_ns=500 * MS, books={BTC})
+    for number in range(1, 4):
+        stamp = START + ahead + number
+        if kind == "time":
+            core.on_time(TimeTick(BTC, stamp), START)
+        elif kind == "bar":
+            core.on_bar(bar_at(stamp), START)
+        elif kind == "trade":
+            core.on_trade(TradeTick(BTC, number, "100", "1", Side.BUY, stamp), START)
+        else:
+            core.on_diff(Diff(BTC, number, number, [["1.0", "1"]], [["2.0", "1"]], stamp), START)
+    assert core.clock.now_ns == START
+    out = core.on_trade(TradeTick(BTC, 4, "100", "1", Side.BUY, START + S), START + S)
+    assert out is not None
+    assert out.quality is DataQuality.OK
+
+
+def bar_at(ts_event_ns: int) -> Bar:
+    one = Decimal(1)
+    return Bar(
+        instrument_id=BTC,
+        interval="1m",
+        open_time_ns=START - MINUTE,
+        open=one,
+        high=one,
+        low=one,
+        close=one,
+        volume=one,
+        quote_volume=one,
+        trade_count=1,
+        ts_event_ns=ts_event_ns,
+    )
+
+
+def test_a_whole_book_that_stands_apart_is_doubted_as_its_changes_are() -> None:
+    peers = Divergence()
+    core, other = (
+        feed(peers=peers, books={BTC}),
+        FeedCore("b", "e", {"BTC-USDT.b": ("1m",)}, silence_max_ns=S, peers=peers),
+    )
+    other.on_connected(START)
+    other.clock.see(START)
+    assert other.on_quote(QuoteTick("BTC-USDT.b", 1, "100.0", "1", "101.0", "1"), START) is not None
+    core.on_diff(Diff(BTC, 1, 2, [["200.0", "1"]], [["201.0", "1"]], START), START)
+    whole = core.on_snapshot(Snapshot(BTC, 1, [["200.0", "1"]], [["201.0", "1"]]), START)
+    assert whole is not None
+    assert whole.quality is DataQuality.SUSPECT
+
+
+def test_a_whole_book_of_a_doubted_instrument_is_doubted() -> None:
+    core = feed(skew_max_ns=500 * MS, books={BTC})
+    for at in (START, START + 2 * S):
+        core.on_time(TimeTick(BTC, at + MINUTE), at)
+    core.on_diff(Diff(BTC, 1, 2, [["200.0", "1"]], [["201.0", "1"]], START + 2 * S), START + 2 * S)
+    whole = core.on_snapshot(Snapshot(BTC, 1, [["200.0", "1"]], [["201.0", "1"]]), START + 2 * S)
+    assert whole is not None
+    assert whole.quality is DataQuality.SUSPECT

@@ -203,6 +203,13 @@ def depth_frame(bids: str, asks: str = '["2.00","1.00"]') -> bytes:
         '[1.00,"1.00"]',
         '"1.00"',
         '["","1.0"]',
+        '["00.00","1.0"]',
+        '["01.00","1.0"]',
+        '["1.00","00.000"]',
+        '[".00","1.0"]',
+        '["1.00","1."]',
+        f'["1.00","0.{"0" * 30}"]',
+        f'["1.00","{"9" * 60}.0"]',
     ],
 )
 def test_a_level_that_is_none_is_refused_also_after_sound_frames_of_its_stream(level: str) -> None:
@@ -217,3 +224,13 @@ def test_a_level_that_is_none_is_refused_also_after_sound_frames_of_its_stream(l
             tick_of(depth_frame(levels), known)
     with pytest.raises(DecodeError, match="U: "):
         tick_of(depth_frame(sound[0]).replace(b'"U":1', b'"U":-1'), known)
+
+
+@pytest.mark.parametrize("symbol", [b"[]", b"{}", b"1", b"null", b'""'])
+def test_a_depth_frame_of_no_symbol_is_malformed_and_ends_nothing(symbol: bytes) -> None:
+    known = {"XYUSDT": "XY-USDT.sim"}
+    frame = depth_frame('["1.00","1.00"]')
+    for _ in range(3):
+        tick_of(frame, known)
+    with pytest.raises(DecodeError, match="s: "):
+        tick_of(frame.replace(b'"XYUSDT"', symbol), known)

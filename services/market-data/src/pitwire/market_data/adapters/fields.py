@@ -17,6 +17,10 @@ TEXT_MAX: Final = 32
 
 DIGITS: Final = b"0123456789"
 LEVEL: Final = b'[".","."]'
+LEADING_ZERO: Final = re.compile(rb'"0[0-9]')
+TOO_LONG: Final = re.compile(rb"[0-9]{19}")
+"""More digits in a row than a fraction may have: what has so many is looked at level by level."""
+
 KINDS_MAX: Final = 10_000
 FORMS_MAX: Final = 10_000
 FORM_BYTES_MAX: Final = 4_096
@@ -44,9 +48,9 @@ def plain_texts(count: int) -> re.Pattern[str]:
 class Forms:
     """What frames of one kind look like without their digits: two frames of one form differ in numbers only.
 
-    Checking every level of a busy book costs more than parsing it; comparing its form costs one copy of the frame. So
-    what was checked of one frame holds for the next one, but for the length of its numbers, and for one that begins or
-    ends with its point: the book refuses those that it could take for others.
+    Checking every level of a busy book costs more than parsing it; comparing its form costs one copy of the frame, and
+    looking for the few shapes of digits that are no plain decimal little more. So what was checked of one frame holds
+    for the next one.
     """
 
     def __init__(self) -> None:
@@ -56,7 +60,9 @@ class Forms:
     def are_sound(self, kind: str, raw: bytes, first: int, second: int) -> bool:
         """Every level of the frame, so many in its first list and its second, is two plain decimals with a point."""
         form = self._made.get((kind, first, second)) or self._make(kind, first, second)
-        return raw.translate(None, DIGITS) == form
+        if raw.translate(None, DIGITS) != form or b'".' in raw or b'."' in raw:
+            return False
+        return LEADING_ZERO.search(raw) is None and TOO_LONG.search(raw) is None
 
     def learn(self, kind: str, raw: bytes) -> None:
         """Its levels were checked one by one."""

@@ -148,7 +148,8 @@ def _quote(stream: str, body: Any, known: Mapping[str, str], _: bytes) -> QuoteT
 def _diff(stream: str, body: Any, known: Mapping[str, str], raw: bytes) -> Diff | None:
     """`U` to `u`: the updates in it; `pu`: the last one of the diff before, which only futures tell."""
     get = body.get
-    instrument, first, last, event_ms, previous = known.get(get("s")), get("U"), get("u"), get("E"), get("pu")
+    symbol, first, last, event_ms, previous = get("s"), get("U"), get("u"), get("E"), get("pu")
+    instrument = known.get(symbol) if type(symbol) is str else None
     bids, asks = get("b"), get("a")
     lists = type(bids) is list and type(asks) is list
     whole = type(first) is type(last) is type(event_ms) is int and (previous is None or type(previous) is int)

@@ -213,7 +213,12 @@ class FeedCore:
         if outcome is not Outcome.SNAPSHOT:
             return None
         self._has_news = True
-        return line.book.whole(DataQuality.OK, ts_event_ns=self.clock.now_ns, recv_ns=recv_ns)
+        mid_price = line.book.mid_price
+        flag = None if mid_price is None else self._price_flag(line, mid_price, recv_ns)
+        quality = self._quality(line, "book", flag, recv_ns)
+        if quality is DataQuality.OK and self._is_doubted(snapshot.instrument_id, recv_ns):
+            quality = DataQuality.SUSPECT
+        return line.book.whole(quality, ts_event_ns=self.clock.now_ns, recv_ns=recv_ns)
 
     def lose_books(self, recv_ns: int) -> list[BookOut]:
         """The stream was interrupted: nobody is to go on with a book as it was."""
@@ -240,8 +245,7 @@ class FeedCore:
             self.rejected.unknown_instrument += 1
             return
         line.heard_ns = recv_ns
-        line.doubts.see("time", self._delays.see(tick.ts_event_ns, recv_ns), recv_ns)
-        self.rejected.mistimed += not self.clock.see(tick.ts_event_ns)
+        self.rejected.mistimed += not self._moves_clock(line, tick.ts_event_ns, recv_ns)
 
     def on_bar(self, bar: Bar, recv_ns: int) -> Found:
         """A closed candle: gives candles to publish, unless history is missing before it."""
@@ -250,14 +254,19 @@ class FeedCore:
             self.rejected.unknown_instrument += 1
             return []
         line.heard_ns = recv_ns
-        line.doubts.see("time", self._delays.see(bar.ts_event_ns, recv_ns), recv_ns)
-        if not self.clock.see(bar.ts_event_ns):
+        if not self._moves_clock(line, bar.ts_event_ns, recv_ns):
             self.rejected.mistimed += 1
             return []
         repeated = self.candles.repeated
         found = self.candles.on_bar(bar, recv_ns)
         self.rejected.repeated += self.candles.repeated - repeated
         return found
+
+    def _moves_clock(self, line: _Line, event_ns: int, recv_ns: int) -> bool:
+        """A stamp that is ahead of what can be does not: the clock never goes back, and all others would be late."""
+        flag = self._delays.see(event_ns, recv_ns)
+        line.doubts.see("time", flag, recv_ns)
+        return flag is not Flag.SKEWED and self.clock.see(event_ns)
 
     def take_made(self, recv_ns: int) -> Found:
         """Candles made from trades that ended since the last call."""
