@@ -12,8 +12,8 @@ from tests.integration.venue_frames import Tape, snapshot
 from pitwire.venue_sim.core.effects import Effects
 from pitwire.venue_sim.core.errors import VenueError
 from pitwire.venue_sim.core.exchange import Exchange
-from pitwire.venue_sim.core.followed import FollowedMarket
-from pitwire.venue_sim.core.frames import Lost, read_frame
+from pitwire.venue_sim.core.followed import FollowedMarket, FrameClock
+from pitwire.venue_sim.core.frames import Lost, Print, read_frame
 from pitwire.venue_sim.core.ledger import Account
 from pitwire.venue_sim.core.rules import SymbolRules
 from pitwire.venue_sim.core.state import Fees
@@ -232,3 +232,35 @@ def test_updates_that_came_before_the_snapshot_are_applied_after_it(order: MakeO
     assert feed.update_id == 19
     assert feed.sides[Side.BUY].get(Decimal(100)) == 3
     assert feed.sides[Side.SELL].get(Decimal(101)) == 9
+
+
+def test_a_trade_stamped_a_year_ahead_happened_now_and_makes_no_minutes(world: World) -> None:
+    minutes = world.market.bars
+    trade = world.tape.trade("BUY", "100.02", "0.5")
+    trade["data"]["T"] += 365 * 86_400_000
+    world.hear(trade)
+    current = world.market.tapes["BTCUSDT"].current
+    assert current is not None
+    assert current.open_ms <= world.tape.ms
+    assert world.market.bars - minutes <= 1
+
+
+def test_after_days_of_silence_the_minutes_between_are_missing(world: World) -> None:
+    minutes = world.market.bars
+    world.tape.ms += 30 * 86_400_000
+    world.hear(world.tape.trade("BUY", "100.02", "0.5"))
+    assert world.market.bars - minutes == 1
+
+
+def test_one_frame_with_a_wrong_time_does_not_move_the_market_on() -> None:
+    clock, year_ms = FrameClock(), 365 * 86_400_000
+
+    def at(event_ms: int, received_ms: int) -> int:
+        frame = Print("BTCUSDT", 1, 1, 1, event_ms, event_ms, buyer_is_maker=False)
+        return clock.at(frame, received_ms * 1_000_000)
+
+    assert at(1_000_200, 1_000_000) == 1_000_200
+    assert at(1_000_300 + year_ms, 1_000_100) == 1_000_300
+    assert at(1_000_400, 1_000_200) == 1_000_400
+    assert at(1_000_500 + year_ms, 1_000_300) == 1_000_500
+    assert at(1_000_600 + year_ms, 1_000_400) == 1_000_600 + year_ms, "twice is believed"

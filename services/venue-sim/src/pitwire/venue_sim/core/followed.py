@@ -15,6 +15,12 @@ from pitwire.venue_sim.core.types import Side
 from pitwire.venue_sim.core.units import to_decimal
 
 NS_PER_MS = 1_000_000
+EMPTY_MINUTES_MAX = 1440
+"""Where the market was silent for longer, the minutes between are missing: one stamp must not make a million of them."""
+
+STEP_MAX_MS = 3_600_000
+"""A sender whose clock moved so far against the receiver's between two frames is believed the second time."""
+
 CLOSE_GRACE_MS = 1000
 """How long a minute without a later trade stays open for one of its own that comes late."""
 
@@ -27,12 +33,22 @@ class FrameClock:
         self._ahead_ms: int | None = None
         """How far the sender's clock was ahead of the receiver's in the newest frame with a time of its own."""
 
+        self._doubted_ms: int | None = None
+        """The same of a frame that was not believed."""
+
     def at(self, frame: Frame, recv_ns: int) -> int:
         """The market time of the next frame."""
         received_ms = recv_ns // NS_PER_MS
         if isinstance(frame, DepthUpdate | Print):
-            self._ahead_ms = frame.event_ms - received_ms
+            self._see(frame.event_ms - received_ms)
         return self.reach(received_ms)
+
+    def _see(self, ahead_ms: int) -> None:
+        known = [each for each in (self._ahead_ms, self._doubted_ms) if each is not None]
+        if self._ahead_ms is None or any(abs(ahead_ms - each) <= STEP_MAX_MS for each in known):
+            self._ahead_ms, self._doubted_ms = ahead_ms, None
+        else:
+            self._doubted_ms = ahead_ms
 
     def reach(self, received_ms: int) -> int:
         """The market time at a time of the receiver's clock; it stands until the first frame with a time of its own."""
@@ -140,6 +156,8 @@ class FollowedMarket:
     # -------------------------------------------------------------------------------------------------------- trades
     def _print(self, trade: Print, effects: Effects) -> list[Move]:
         symbol, tape = trade.symbol, self.tapes[trade.symbol]
+        if trade.traded_ms > effects.now_ms:
+            trade = trade._replace(traded_ms=effects.now_ms)
         minute_ms = trade.traded_ms - trade.traded_ms % BAR_MS
         if tape.current is None:
             tape.open_bar(minute_ms, trade.price)
@@ -170,9 +188,14 @@ class FollowedMarket:
         ]
 
     def _close_before(self, symbol: str, minute_ms: int, now_ms: int) -> list[Move]:
-        """Close every minute before this one, the empty ones among them too."""
+        """Close every minute before this one, the empty ones among them too, unless they are too many to be meant."""
         tape = self.tapes[symbol]
         moves: list[Move] = []
+        if tape.current is not None and minute_ms - tape.current.open_ms > EMPTY_MINUTES_MAX * BAR_MS:
+            closed = tape.close_bar()
+            tape.open_bar(minute_ms, closed.close)
+            self.bars += 1
+            return [Move(symbol, now_ms, candle=closed, candle_closed=True)]
         while tape.current is not None and tape.current.open_ms < minute_ms:
             closed = tape.close_bar()
             tape.open_bar(closed.open_ms + BAR_MS, closed.close)
