@@ -16,7 +16,7 @@ from pitwire.venue_sim.core.units import to_decimal
 
 NS_PER_MS = 1_000_000
 EMPTY_MINUTES_MAX = 1440
-"""Where the market was silent for longer, the minutes between are missing: one stamp must not make a million of them."""
+"""Where the market was silent for longer, the minutes between are missing: one stamp must not make a million."""
 
 STEP_MAX_MS = 3_600_000
 """A sender whose clock moved so far against the receiver's between two frames is believed the second time."""
