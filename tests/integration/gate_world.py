@@ -149,7 +149,9 @@ class GateWorld:
 
     async def _say_that_rows_follow(self) -> None:
         """Persistence says that it follows this journal: without that word a new ledger decides nothing."""
-        beat = Heartbeat(service="persistence", slot="0", instance="p", ts_ns=self.clock.wall_ns(), ready=True)
+        beat = Heartbeat(
+            service="persistence", slot="0", instance="p", ts_ns=self.clock.wall_ns(), ready=True, cursor=1
+        )
         subject = subjects.heartbeat("persistence", "0")
         await self._rows.publish(subject, codec.encode(beat), codec.headers_for(beat))
 

@@ -186,7 +186,9 @@ class Asker:
     async def _beat(self, rows: NatsBus) -> None:
         """Persistence says that it follows: without that word a new ledger decides nothing."""
         while True:
-            beat = Heartbeat(service="persistence", slot="0", instance="p", ts_ns=self._clock.wall_ns(), ready=True)
+            beat = Heartbeat(
+                service="persistence", slot="0", instance="p", ts_ns=self._clock.wall_ns(), ready=True, cursor=1
+            )
             await rows.publish(subjects.heartbeat("persistence", "0"), codec.encode(beat), codec.headers_for(beat))
             await asyncio.sleep(0.2)
 

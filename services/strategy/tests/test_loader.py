@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from decimal import Decimal
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -165,3 +166,15 @@ def test_a_parameter_is_refused_with_name_value_and_what_was_expected(params: di
 def test_parameters_for_a_strategy_that_takes_none_are_refused(folder: Path) -> None:
     with pytest.raises(InvalidParameter, match="length is 1, expected no parameters at all: Bare takes none"):
         load("mine.py:Bare", folder, length=1)
+
+
+def test_a_file_that_was_changed_in_the_same_second_is_loaded_as_it_is_now(tmp_path: Path) -> None:
+    """As long as before, and written at once: what Python keeps of it would look current."""
+    path = tmp_path / "twice.py"
+    found: list[int] = []
+    for number in (1, 2):
+        path.write_text(f"class Twice:\n    number = {number}\n    def on_candle(self, candle, portfolio): ...\n")
+        os.utime(path, (1, 1))
+        made = load_strategy("s", "twice.py:Twice", {}, folders=(tmp_path,))
+        found.append(int(getattr(made, "number")))  # noqa: B009 - a class of the user's
+    assert found == [1, 2]
