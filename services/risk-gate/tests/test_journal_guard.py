@@ -251,6 +251,19 @@ async def test_a_journal_that_was_put_back_begins_a_new_incarnation_once(world: 
     assert f"lost-{end}-{incarnations(world)[0].incarnation}" in newest.halts.active
 
 
+async def test_an_account_that_is_new_after_a_restoring_that_was_dealt_with_halts_nothing(world: World) -> None:
+    halt = restored_halt(1, ts_ns=1)
+    await world.hands.bus.append(subjects.halt(halt.source), codec.encode(halt), codec.headers_for(halt))
+    resume = Resume(
+        resume_id="r1", cleared=(halt.halt_id,), command_id="c1", operator="ops", reason="long ago", ts_ns=2
+    )
+    await world.hands.bus.append(subjects.RESUME, codec.encode(resume), codec.headers_for(resume))
+    desk = await world.desk()
+    assert len(incarnations(world)) == 1
+    assert not desk.gate.state.halts.active
+    assert "JOURNAL_LOST" not in codes_of(desk)
+
+
 async def test_a_journal_that_is_gone_altogether_begins_with_a_halt(world: World) -> None:
     first = await world.desk()
     await first.gate.save_snapshot()

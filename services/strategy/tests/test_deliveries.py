@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -70,9 +71,32 @@ async def test_a_bus_that_is_away_costs_nothing_but_time(shell: FakeShell) -> No
     shell.bus.reconnect()
     shell.bus.lose_answers = 1
     await log.flush()
+    log.note(DeliveryKind.CANDLE, 3, sequence=3)
     await log.flush()
-    assert [each.sequence for batch in kept(shell) for each in batch.deliveries] == [1, 2]
-    assert [batch.number for batch in kept(shell)] == [1]
+    assert [each.sequence for batch in kept(shell) for each in batch.deliveries] == [1, 2, 3]
+    assert [batch.number for batch in kept(shell)] == [1, 2]
+
+
+async def test_what_is_lost_while_a_batch_is_on_its_way_is_told_with_the_next_and_flushes_take_turns(
+    shell: FakeShell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, append = log_of(shell), shell.bus.append
+    monkeypatch.setattr(delivery_log, "WAITING_MAX", 1)
+
+    async def slow(*words: Any, **fields: Any) -> int:
+        for number in range(2):
+            log.note(DeliveryKind.CANDLE, number, sequence=8 + number)
+        await asyncio.sleep(0)
+        monkeypatch.setattr(shell.bus, "append", append)
+        return await append(*words, **fields)
+
+    monkeypatch.setattr(shell.bus, "append", slow)
+    log.note(DeliveryKind.CANDLE, 1, sequence=7)
+    await asyncio.gather(log.flush(), log.flush())
+    assert [(batch.number, batch.lost, [each.sequence for each in batch.deliveries]) for batch in kept(shell)] == [
+        (1, 0, [7]),
+        (2, 1, [8]),
+    ]
 
 
 async def test_steps_without_room_are_counted_in_what_comes_next(

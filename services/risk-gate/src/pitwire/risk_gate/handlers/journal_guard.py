@@ -146,7 +146,8 @@ async def find_loss(gate: AccountGate) -> Loss | None:
         for name in SNAPSHOT_WRITERS
     ]
     gate.advance()
-    if end := await _restored_end(service):
+    # An account that has no incarnation yet came after the restoring: nothing of it can have been lost.
+    if gate.state.incarnation and (end := await _restored_end(service)):
         found.append(Loss(end, f"the journal was restored up to {end}"))
     if losses := [loss for loss in found if loss is not None and not _is_dealt_with(gate, loss)]:
         return max(losses, key=lambda loss: loss.known)

@@ -34,6 +34,8 @@ class DeliveryLog:
         self._number = 0
         self._lost = 0
         self._is_told = False
+        self._open: Deliveries | None = None
+        self._flushing = asyncio.Lock()
 
     def note(self, kind: DeliveryKind, now_ns: int, *, account: str = "", sequence: int = 0, after: int = 0) -> None:
         """A step that a stream keeps."""
@@ -70,22 +72,28 @@ class DeliveryLog:
 
     async def flush(self) -> None:
         """Appends what waits, as far as the bus takes it."""
-        while self._waiting or self._lost:
-            batch = self._batch()
-            message = Deliveries(
-                slot=self._slot,
-                instance=self._instance,
-                number=self._number + 1,
-                lost=self._lost,
-                deliveries=tuple(batch),
-                ts_ns=self._shell.clock.wall_ns(),
-            )
-            if not await self._append(message):
-                return
-            self._number += 1
-            self._lost = 0
-            for _ in batch:
-                self._waiting.popleft()
+        async with self._flushing:
+            while self._open is not None or self._waiting or self._lost:
+                # One without an answer goes again as it was: under its number the server takes it for the same.
+                message = self._open = self._open or self._next()
+                if not await self._append(message):
+                    return
+                self._open = None
+
+    def _next(self) -> Deliveries:
+        batch = self._batch()
+        for _ in batch:
+            self._waiting.popleft()
+        self._number += 1
+        lost, self._lost = self._lost, 0
+        return Deliveries(
+            slot=self._slot,
+            instance=self._instance,
+            number=self._number,
+            lost=lost,
+            deliveries=tuple(batch),
+            ts_ns=self._shell.clock.wall_ns(),
+        )
 
     def _batch(self) -> list[Delivery]:
         found: list[Delivery] = []
