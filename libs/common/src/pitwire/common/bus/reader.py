@@ -195,6 +195,7 @@ class OrderedReader:
                 open_pulls[f"{inbox}.{asked}"] = PULL_BATCH_MAX
                 self._ask(name, f"{inbox}.{asked}")
             batch: list[Record] = []
+            reply = ""
             for came in await self._take():
                 if not came.reply.startswith("$JS.ACK"):
                     self._on_status(came, open_pulls, delivered)
@@ -209,8 +210,9 @@ class OrderedReader:
                 newest = record.sequence
                 if newest > self._cursor:
                     batch.append(record)
-                if not caught_up:
-                    self._reached = sequence_of(came.reply)
+                reply = came.reply
+            if not caught_up and reply:
+                self._reached = sequence_of(reply)
             if batch:
                 yield batch
                 self._cursor = batch[-1].sequence
